@@ -1,0 +1,321 @@
+# Makefile - builds, tests and installs libtrb.  `make help` lists the targets.
+#
+# Variables that may be set on the command line or in the environment:
+#   CC AR CFLAGS CPPFLAGS LDFLAGS    compiler, archiver and their flags
+#   PREFIX LIBDIR INCLUDEDIR MANDIR  where to install; DESTDIR is put in front of each
+#   VARIANT                          products go to build/$(VARIANT); see "Variants" below
+#   TRB_TEST_SCALE                   multiplies the number of random rows that the tests try
+#
+# Everything is built below build/.  Objects are rebuilt when a source, a header, this file, the compiler or a flag
+# changes.
+
+CFLAGS ?= -O3 -g
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
+INSTALL ?= install
+PKG_CONFIG ?= pkg-config
+PYTHON ?= python3
+VARIANT ?= default
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+# ---- Names ------------------------------------------------------------------------------------------------------
+
+# The version stands in the public header and nowhere else.
+version_of = $(shell sed -n 's/^.define TRB_VERSION_$(1)[^0-9]*\([0-9][0-9]*\).*/\1/p' include/trb.h)
+MAJOR := $(call version_of,MAJOR)
+VERSION := $(MAJOR).$(call version_of,MINOR).$(call version_of,PATCH)
+
+B := build/$(VARIANT)
+STATIC := libtrb.a
+ifeq ($(shell uname -s),Darwin)
+SHARED := libtrb.$(VERSION).dylib
+SONAME := libtrb.$(MAJOR).dylib
+LINKNAME := libtrb.dylib
+SHARED_FLAGS = -dynamiclib -install_name $(LIBDIR)/$(SONAME) -compatibility_version $(MAJOR) -current_version $(VERSION)
+else
+SHARED := libtrb.so.$(VERSION)
+SONAME := libtrb.so.$(MAJOR)
+LINKNAME := libtrb.so
+SHARED_FLAGS = -shared -Wl,-soname,$(SONAME) -Wl,--version-script=lib/libtrb.map -Wl,-z,defs
+AS_NEEDED := -Wl,--as-needed
+endif
+
+LIB_SOURCES := $(wildcard lib/*.c)
+TEST_SOURCES := $(wildcard test/*.c)
+BENCH_SOURCES := $(wildcard test/bench/*.c)
+EXHAUSTIVE_SOURCES := $(wildcard test/exhaustive/*.c)
+EXAMPLE_SOURCES := $(wildcard examples/*.c)
+SOURCES := $(LIB_SOURCES) $(TEST_SOURCES) $(BENCH_SOURCES) $(EXHAUSTIVE_SOURCES) $(EXAMPLE_SOURCES)
+
+LIB_OBJECTS := $(LIB_SOURCES:%.c=$(B)/%.o)
+TEST_OBJECTS := $(TEST_SOURCES:%.c=$(B)/%.o)
+BENCHES := $(BENCH_SOURCES:%.c=$(B)/%)
+EXHAUSTIVES := $(EXHAUSTIVE_SOURCES:%.c=$(B)/%)
+EXAMPLES := $(EXAMPLE_SOURCES:%.c=$(B)/%)
+RUNNER := $(B)/test/runner
+
+# `make deps check`: whatever needs a package waits for deps, also under -j.
+AFTER_DEPS := $(filter deps,$(MAKECMDGOALS))
+
+# ---- Variants ---------------------------------------------------------------------------------------------------
+
+# A variant is a directory below build/ with flags of its own.  Any name may be used to keep a second compiler's
+# products apart (make VARIANT=clang CC=clang); the names below add flags and say how their tests are run.  Only the
+# static library carries the sanitizers: that is what the tests are linked with.
+VARIANT_FLAGS.asan := -fsanitize=address -fno-omit-frame-pointer
+VARIANT_FLAGS.ubsan := -fsanitize=undefined -fsanitize=float-cast-overflow -fno-sanitize-recover=all
+VARIANT_FLAGS.tsan := -fsanitize=thread
+VARIANT_FLAGS.coverage := -O1 --coverage -fprofile-update=atomic
+VARIANT_FLAGS := $(VARIANT_FLAGS.$(VARIANT))
+
+# In one process the leak and race checkers see all of a run, and its exit status is theirs.
+RUN.asan = env CK_FORK=no TRB_TEST_SCALE=$${TRB_TEST_SCALE:-0.1} ASAN_OPTIONS=detect_stack_use_after_return=1
+RUN.ubsan = env CK_FORK=no TRB_TEST_SCALE=$${TRB_TEST_SCALE:-0.1} UBSAN_OPTIONS=print_stacktrace=1
+# ThreadSanitizer cannot place its shadow under some kernels' address randomization; a test of fork() starts threads
+# in the child.
+RUN.tsan = $(shell setarch $$(uname -m) -R true 2>/dev/null && echo setarch $$(uname -m) -R) \
+	env CK_FORK=no TRB_TEST_SCALE=$${TRB_TEST_SCALE:-0.1} TSAN_OPTIONS=die_after_fork=0:halt_on_error=1
+RUN.coverage = env TRB_TEST_SCALE=$${TRB_TEST_SCALE:-0.1}
+RUN.valgrind = env CK_FORK=no TRB_TEST_SCALE=$${TRB_TEST_SCALE:-0.01} valgrind -q --error-exitcode=99 \
+	--leak-check=full --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect
+RUN := $(VARIANT)
+
+# ---- Compiling --------------------------------------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow
+BASE = -std=c11 -D_XOPEN_SOURCE=700 $(WARNINGS) -pthread -MMD -MP $(CPPFLAGS) -Iinclude
+# The library's results must not depend on the user's flags, so these come after CFLAGS.  No multiplication and addition
+# may be fused that the source does not fuse, and NaN, infinities and the order of operations are what the source says.
+# Nobody looks at errno or at the floating-point exception flags.
+EXACT := -fno-fast-math -fno-finite-math-only -fno-associative-math -fno-reciprocal-math -fsigned-zeros \
+	-ffp-contract=off -fno-math-errno -fno-trapping-math
+# On a link line, -Ofast and its like would make the library change the rounding of the program that loads it.
+PLAIN_CFLAGS = $(patsubst -Ofast,-O3,$(filter-out -ffast-math -funsafe-math-optimizations,$(CFLAGS))) $(VARIANT_FLAGS)
+LIB_FLAGS = $(BASE) $(PLAIN_CFLAGS) -fPIC -fvisibility=hidden -DTRB_API='__attribute__((visibility("default")))' $(EXACT)
+PROGRAM_FLAGS = $(BASE) $(PLAIN_CFLAGS) $(EXACT)
+LINK = $(CC) $(PLAIN_CFLAGS) -pthread $(LDFLAGS)
+LIBS := -lm
+
+# The rows_<isa>.c of x86-64 are compiled for more than the baseline and called only after a look at the processor.
+# Everywhere else they compile to nothing.
+if_x86_64 = $(if $(filter x86_64-% amd64-%,$(shell $(CC) -dumpmachine)),$(1))
+$(B)/lib/rows_avx2.o: ISA = $(call if_x86_64,-mavx2 -mfma -mf16c)
+$(B)/lib/rows_avx512.o: ISA = $(call if_x86_64,-mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c \
+	-mprefer-vector-width=512)
+
+# Changes when the compiler or a flag does; everything compiled or linked depends on it.
+$(B)/flags: export FLAGS = $(shell $(CC) --version | head -n 1) $(AR) $(LIB_FLAGS) $(LINK)
+$(B)/flags: FORCE | $(AFTER_DEPS)
+	@mkdir -p $(@D)
+	@echo "$$FLAGS" | cmp -s - $@ || echo "$$FLAGS" > $@
+.PHONY: FORCE
+
+BUILD_INPUTS := Makefile $(B)/flags
+
+$(B)/lib/%.o: lib/%.c $(BUILD_INPUTS)
+	@mkdir -p $(@D)
+	$(CC) $(LIB_FLAGS) $(ISA) -c -o $@ $<
+
+$(B)/test/%.o: test/%.c $(BUILD_INPUTS)
+	@mkdir -p $(@D)
+	$(CC) $(PROGRAM_FLAGS) -Ilib -Itest $(shell $(PKG_CONFIG) --cflags check) -c -o $@ $<
+
+$(B)/examples/%.o: examples/%.c $(BUILD_INPUTS)
+	@mkdir -p $(@D)
+	$(CC) $(PROGRAM_FLAGS) $(shell $(PKG_CONFIG) --cflags openblas) -c -o $@ $<
+
+-include $(SOURCES:%.c=$(B)/%.d)
+
+# ---- The library ------------------------------------------------------------------------------------------------
+
+.PHONY: all
+all: $(B)/$(STATIC) $(B)/$(SHARED) ## build the static and the shared library (default)
+
+$(B)/$(STATIC): $(LIB_OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/$(SHARED): $(LIB_OBJECTS) lib/libtrb.map
+	$(LINK) $(SHARED_FLAGS) -o $@ $(LIB_OBJECTS) $(LIBS)
+	ln -sf $(SHARED) $(B)/$(SONAME)
+	ln -sf $(SONAME) $(B)/$(LINKNAME)
+
+# ---- Tests ------------------------------------------------------------------------------------------------------
+
+# The runner holds every suite.  It also tests internal functions, so it is linked with the static library.
+$(RUNNER): $(TEST_OBJECTS) $(B)/$(STATIC)
+	$(LINK) -o $@ $(TEST_OBJECTS) $(B)/$(STATIC) $(shell $(PKG_CONFIG) --libs check) $(LIBS)
+
+.PHONY: check
+check: $(RUNNER) ## build and run the tests (one process per test, two minutes each at most)
+	CK_DEFAULT_TIMEOUT=$${CK_DEFAULT_TIMEOUT:-120} $(RUN.$(RUN)) ./$(RUNNER)
+
+.PHONY: check-asan check-ubsan check-tsan
+check-asan: ## run the tests under AddressSanitizer and LeakSanitizer
+check-ubsan: ## run the tests under UndefinedBehaviorSanitizer
+check-tsan: ## run the tests under ThreadSanitizer
+check-asan check-ubsan check-tsan:
+	$(MAKE) VARIANT=$(@:check-%=%) check
+
+.PHONY: check-valgrind
+check-valgrind: ## run the tests under valgrind
+	$(MAKE) RUN=valgrind check
+
+$(BENCHES) $(EXHAUSTIVES): %: %.o $(B)/$(STATIC)
+	$(LINK) -o $@ $< $(B)/$(STATIC) $(LIBS)
+
+.PHONY: check-exhaustive
+check-exhaustive: $(EXHAUSTIVES) ## run the kernel tests that try every input
+	@set -e; for program in $^; do echo ./$$program; ./$$program; done
+
+.PHONY: programs
+programs: $(RUNNER) $(BENCHES) $(EXHAUSTIVES) ## build the tests and benchmarks without running them
+
+.PHONY: bench
+bench: $(BENCHES) ## build and run the benchmarks (BENCH_ARGS are handed to them)
+	@set -e; for program in $^; do ./$$program $(BENCH_ARGS); done
+
+.PHONY: coverage
+coverage: ## measure which lines and branches of lib/ the tests reach (gcc, gcovr)
+	rm -rf build/coverage/report && mkdir -p build/coverage/report
+	find build/coverage -name '*.gcda' -exec rm {} +
+	$(MAKE) VARIANT=coverage CC=$(COVERAGE_CC) check
+	gcovr --root . --filter lib/ --merge-mode-functions separate --print-summary --txt build/coverage/report/lines.txt \
+	    --html-details build/coverage/report/index.html --fail-under-line 100 --fail-under-branch 95 build/coverage; \
+	status=$$?; cat build/coverage/report/lines.txt; \
+	gcovr --root . --filter lib/ --merge-mode-functions separate --branches build/coverage; exit $$status
+COVERAGE_CC ?= gcc
+
+# ---- The binary interface -----------------------------------------------------------------------------------------
+
+# A build of its own, because the dump needs debug information whatever CFLAGS say.
+.PHONY: abi-check abi-update
+abi-check: ## compare exports, struct layouts and types with the committed ones
+abi-update: ## accept the current binary interface as the committed one
+abi-check abi-update:
+	$(MAKE) VARIANT=abi CFLAGS='-O2 -g' LDFLAGS= all
+	CC='$(CC)' $(PYTHON) test/abi/abi.py $(@:abi-%=%) build/abi/$(SHARED) build/abi/$(STATIC)
+
+# ---- Examples and documentation -------------------------------------------------------------------------------------
+
+$(EXAMPLES): %: %.o $(B)/$(STATIC)
+	$(LINK) -o $@ $< $(B)/$(STATIC) $(AS_NEEDED) $(shell $(PKG_CONFIG) --libs openblas) $(LIBS)
+
+.PHONY: examples demo
+examples: $(EXAMPLES) ## build the examples
+
+demo: $(B)/examples/loss ## build and run examples/loss: a short distillation
+	./$<
+
+.PHONY: docs
+docs: | $(AFTER_DEPS) ## make the HTML reference in build/docs (doxygen)
+	@mkdir -p build/docs
+	TRB_VERSION=$(VERSION) doxygen docs/Doxyfile
+
+# ---- Installing -----------------------------------------------------------------------------------------------------
+
+# trb.pc and the CMake package find the tree from where they lie if LIBDIR and INCLUDEDIR are below PREFIX, so that an
+# installed tree may be moved.
+LIBDIR_BELOW := $(patsubst $(PREFIX)/%,%,$(filter $(PREFIX)/%,$(LIBDIR)))
+INCLUDEDIR_BELOW := $(patsubst $(PREFIX)/%,%,$(filter $(PREFIX)/%,$(INCLUDEDIR)))
+climb = $(shell echo $(1) | sed 's,[^/][^/]*,..,g')
+ifdef LIBDIR_BELOW
+PC_PREFIX = $${pcfiledir}/$(call climb,$(LIBDIR_BELOW)/pkgconfig)
+CMAKE_PREFIX = $${CMAKE_CURRENT_LIST_DIR}/$(call climb,$(LIBDIR_BELOW)/cmake/trb)
+else
+PC_PREFIX = $(PREFIX)
+CMAKE_PREFIX = $(PREFIX)
+endif
+below = $(if $(1),$${$(3)}/$(1),$(2))
+FILL = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@MAJOR@|$(MAJOR)|g' -e 's|@SHARED@|$(SHARED)|g' \
+	-e 's|@SONAME@|$(SONAME)|g' -e 's|@PC_PREFIX@|$(PC_PREFIX)|g' -e 's|@CMAKE_PREFIX@|$(CMAKE_PREFIX)|g' \
+	-e 's|@PC_LIBDIR@|$(call below,$(LIBDIR_BELOW),$(LIBDIR),prefix)|g' \
+	-e 's|@PC_INCLUDEDIR@|$(call below,$(INCLUDEDIR_BELOW),$(INCLUDEDIR),prefix)|g' \
+	-e 's|@CMAKE_LIBDIR@|$(call below,$(LIBDIR_BELOW),$(LIBDIR),_trb_prefix)|g' \
+	-e 's|@CMAKE_INCLUDEDIR@|$(call below,$(INCLUDEDIR_BELOW),$(INCLUDEDIR),_trb_prefix)|g'
+
+# Every exported function is a name of the manual page.
+FUNCTIONS := $(shell sed -n 's/^ *\(trb_[a-z0-9_]*\);.*/\1/p' lib/libtrb.map)
+
+.PHONY: install
+install: all ## install library, header, trb.pc, CMake package and manual page
+	$(INSTALL) -d '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(LIBDIR)/cmake/trb' \
+	    '$(DESTDIR)$(MANDIR)/man3'
+	$(INSTALL) -m 644 include/trb.h '$(DESTDIR)$(INCLUDEDIR)/trb.h'
+	$(INSTALL) -m 644 $(B)/$(STATIC) '$(DESTDIR)$(LIBDIR)/$(STATIC)'
+	$(INSTALL) -m 755 $(B)/$(SHARED) '$(DESTDIR)$(LIBDIR)/$(SHARED)'
+	ln -sf $(SHARED) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
+	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/$(LINKNAME)'
+	$(FILL) trb.pc.in > '$(DESTDIR)$(LIBDIR)/pkgconfig/trb.pc'
+	$(FILL) lib/trb-config.cmake.in > '$(DESTDIR)$(LIBDIR)/cmake/trb/trb-config.cmake'
+	$(FILL) lib/trb-config-version.cmake.in > '$(DESTDIR)$(LIBDIR)/cmake/trb/trb-config-version.cmake'
+	$(INSTALL) -m 644 docs/man/libtrb.3 '$(DESTDIR)$(MANDIR)/man3/libtrb.3'
+	for name in $(FUNCTIONS); do ln -sf libtrb.3 '$(DESTDIR)$(MANDIR)/man3/'$$name.3; done
+
+.PHONY: uninstall
+uninstall: ## remove what install put there
+	rm -f '$(DESTDIR)$(INCLUDEDIR)/trb.h'
+	for name in $(STATIC) $(SHARED) $(SONAME) $(LINKNAME) pkgconfig/trb.pc cmake/trb/trb-config.cmake \
+	    cmake/trb/trb-config-version.cmake; do rm -f '$(DESTDIR)$(LIBDIR)/'$$name; done
+	for name in libtrb $(FUNCTIONS); do rm -f '$(DESTDIR)$(MANDIR)/man3/'$$name.3; done
+	-rmdir '$(DESTDIR)$(LIBDIR)/cmake/trb'
+
+.PHONY: check-install consumers
+check-install: all ## install into a scratch tree and use it from C, C++, CMake and Python
+	MAKE='$(MAKE)' VARIANT='$(VARIANT)' CC='$(CC)' PYTHON='$(PYTHON)' bash test/install/run.sh
+consumers: check-install ## the same as check-install
+
+# ---- Packages -------------------------------------------------------------------------------------------------------
+
+DEBIAN := gcc g++ libc6-dev make binutils pkg-config librandom123-dev libopenblas-dev check clang clang-format valgrind \
+	libc6-dbg abigail-tools cmake doxygen gcovr python3
+FEDORA := gcc gcc-c++ make binutils pkgconf-pkg-config Random123-devel openblas-devel check-devel clang \
+	clang-tools-extra valgrind libabigail libasan libubsan libtsan cmake doxygen gcovr python3
+HOMEBREW := pkgconf random123 openblas check clang-format cmake doxygen gcovr
+
+# Installs only what the system's own package manager says is missing.  Without root and without sudo it prints the
+# command to run and fails.
+.PHONY: deps
+deps: ## install what building and testing need (apt-get, dnf or brew)
+	@set -e; \
+	if command -v apt-get >/dev/null; then wanted='$(DEBIAN)'; has() { \
+	    [ "$$(dpkg-query -W -f='$${Status}' $$1 2>/dev/null)" = 'install ok installed' ]; }; \
+	elif command -v dnf >/dev/null; then wanted='$(FEDORA)'; has() { rpm -q --whatprovides $$1 >/dev/null 2>&1; }; \
+	elif command -v brew >/dev/null; then wanted='$(HOMEBREW)'; has() { brew list $$1 >/dev/null 2>&1; }; \
+	else echo 'make deps knows apt-get, dnf and brew; install the like of: $(DEBIAN)'; exit 1; fi; \
+	missing=; for package in $$wanted; do has $$package || missing="$$missing $$package"; done; \
+	if [ -z "$$missing" ]; then echo 'make deps: nothing is missing'; exit 0; fi; \
+	echo "make deps: missing:$$missing"; \
+	if command -v apt-get >/dev/null; then \
+	    first='apt-get update'; then="apt-get install -y --no-install-recommends$$missing"; \
+	elif command -v dnf >/dev/null; then first=; then="dnf install -y$$missing"; \
+	else brew install $$missing; exit; fi; \
+	if [ "$$(id -u)" = 0 ]; then as=; \
+	elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then as=sudo; \
+	else echo "make deps: not root and no sudo; run as root:  $${first:+$$first && }$$then"; exit 1; fi; \
+	[ -z "$$first" ] || $$as env DEBIAN_FRONTEND=noninteractive $$first; \
+	$$as env DEBIAN_FRONTEND=noninteractive $$then
+
+# ---- Housekeeping ---------------------------------------------------------------------------------------------------
+
+# include/trb.h is aligned by hand.
+FORMATTED := $(wildcard lib/*.[ch] test/*.[ch] test/*/*.[ch] examples/*.[ch])
+
+.PHONY: format format-check
+format: ## lay out the C sources with clang-format (trb.h is aligned by hand)
+	clang-format -i $(FORMATTED)
+format-check: ## fail if `make format` would change anything
+	clang-format --dry-run -Werror $(FORMATTED)
+
+.PHONY: clean
+clean: ## remove build/
+	rm -rf build
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1#\2/p' Makefile | awk -F'#' '{ printf "%-18s %s\n", $$1, $$2 }'

@@ -1,0 +1,496 @@
+/**
+ * @file trb.h
+ * Trust-region behavior blending and reverse KL over logit buffers: the whole public contract of libtrb.
+ *
+ * The method is that of arXiv 2605.31159. At a prefix let p be the student's next-token distribution and q the
+ * teacher's. The behavior mu is the distribution closest to the teacher inside a KL ball around the student:
+ *
+ *     mu = argmin KL(mu||q)  subject to  KL(mu||p) <= budget,      mu(v) = p(v)^(1-beta) q(v)^beta / Z(beta)
+ *
+ * What holds for every function:
+ *
+ * - Vocabulary-sized data is borrowed. libtrb writes only through parameters named `out`, `loss`, `grad`, `rows` or
+ *   `inout`, and keeps no pointer after it returns, except that a context keeps its allocator and `parallel_for`.
+ * - Options structs start with `size_t size`, the caller's sizeof. Zero in a field means its default, a NULL options
+ *   pointer means all defaults, structs only ever grow at the end. A library that knows a smaller struct refuses
+ *   non-zero bytes that it does not know; one that knows a larger struct reads the missing bytes as zero. A `size`
+ *   too small for the first version of the struct is TRB_EINVAL.
+ * - `ctx` may be NULL: one thread, the best instruction set of this machine, no error text.
+ * - The result is TRB_OK or one negative code. On TRB_EINVAL nothing was written. On TRB_EROWS every good row was
+ *   computed, and each bad row says why in its own `status` wherever the function has an output that carries one.
+ * - Sizes and token ids are int64_t, flags and enums are int32_t with pinned numbers that are never reused. Fields
+ *   named `reserved` must be zero on input and are zero on output.
+ * - Natural logarithms; KL and entropies in nats; sums over a row in double precision.
+ * - No global state, no printing, no signals, no exit. One context serves one call at a time; different contexts are
+ *   independent; NULL may be used by any number of threads at once. A context survives fork(): the child may go on
+ *   using its copy.
+ * - Once a context exists nothing is allocated: a call uses at most 64 KiB of the stack of each thread that works.
+ * - Every result is the same to the last bit for any number of threads, split of a batch, stride and instruction set.
+ */
+#ifndef TRB_H
+#define TRB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define TRB_VERSION_MAJOR 0 /* the Makefile reads these three lines; trb.pc and the CMake package follow */
+#define TRB_VERSION_MINOR 1
+#define TRB_VERSION_PATCH 0
+
+#ifndef TRB_API
+#define TRB_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Status ---------------------------------------------------------------------------------------------- */
+
+/** Result of a call. */
+typedef int32_t trb_status;
+enum {
+  TRB_OK = 0,
+  TRB_EINVAL = -1,    /**< an argument breaks its contract; nothing was written */
+  TRB_ENOMEM = -2,    /**< memory or a thread could not be had; nothing was written */
+  TRB_EROWS = -3,     /**< some rows hold no result: see their status; the others were computed */
+  TRB_ECALLBACK = -4, /**< a callback asked to stop */
+  TRB_ECOMM = -5      /**< a reduction across shards failed */
+};
+
+/** What became of one row: the `status` of trb_blend, trb_draw, trb_loss_row and trb_term. Negative: no result. */
+enum {
+  TRB_ROW_BLENDED = 0,       /**< the KL budget is active: kl_student meets it */
+  TRB_ROW_TEACHER = 1,       /**< the teacher is inside the budget: beta is 1 */
+  TRB_ROW_STUDENT = 2,       /**< the budget is zero: beta is 0 */
+  TRB_ROW_UNREACHABLE = 3,   /**< every beta > 0 costs more than the budget, because the teacher masks (or all but
+                                  masks) student mass: beta is 0 */
+  TRB_ROW_GIVEN = 4,         /**< the caller gave beta (trb_blend_at) */
+  TRB_ROW_OK = 5,            /**< draws, losses and terms: computed */
+  TRB_ROW_SKIPPED = 6,       /**< losses and terms: weight 0, not read */
+  TRB_ROW_EMPTY = -1,        /**< every token of a row, or of the support within it, is masked */
+  TRB_ROW_NOT_A_NUMBER = -2, /**< NaN or +inf among the logits, or NaN in a blend given as input */
+  TRB_ROW_INFINITE = -3      /**< the divergence is infinite: one model masks a token that the other allows */
+};
+
+/** The name and meaning of a status, as static text. Never NULL, whatever the number. */
+TRB_API const char *trb_strerror(trb_status status);
+
+/** The name and meaning of a row status, as static text. Never NULL, whatever the number. */
+TRB_API const char *trb_row_strerror(int32_t row_status);
+
+/** The version of the loaded library: major<<16 | minor<<8 | patch. Compare it with the TRB_VERSION_ macros. */
+TRB_API uint32_t trb_version(void);
+
+/** Looks up a number of this header by its name: any enum constant ("TRB_ROW_TEACHER"), TRB_VERSION_MAJOR, _MINOR and
+ *  _PATCH, or the size of a public struct ("sizeof(trb_blend)"). Bindings check themselves against the library with it.
+ *  @param name  NUL-terminated
+ *  @param value receives the number; untouched on TRB_EINVAL
+ *  @return TRB_EINVAL if a pointer is NULL or the name is unknown */
+TRB_API trb_status trb_constant(const char *name, int64_t *value);
+
+/** The i-th entry of the table behind trb_constant, i = 0, 1, ... in a fixed order: a binding generator walks it.
+ *  @return TRB_EINVAL past the end, for a negative index, or if a pointer is NULL */
+TRB_API trb_status trb_constant_at(int64_t index, const char **name, int64_t *value);
+
+/* ---- Context --------------------------------------------------------------------------------------------- */
+
+/** Threads, instruction set and the text of the last error. Opaque. */
+typedef struct trb_context trb_context;
+
+/** Which row kernels to run. All of them give the same bits. */
+enum {
+  TRB_ISA_AUTO = 0,   /**< the best of this machine */
+  TRB_ISA_SCALAR = 1, /**< the baseline of the build */
+  TRB_ISA_AVX2 = 2,   /**< x86-64 with AVX2, FMA and F16C */
+  TRB_ISA_AVX512 = 3, /**< x86-64 with AVX-512 F, BW, DQ and VL */
+  TRB_ISA_NEON = 4    /**< AArch64 */
+};
+
+/** One piece of a parallel job; `index` says which. */
+typedef void (*trb_task_fn)(void *task, int64_t index);
+
+/** Runs fn(task, i) for every i in [0, n), each exactly once, in any order and on any threads, and returns when all
+ *  are done. n is at most eight times the context's `threads`. */
+typedef void (*trb_parallel_for_fn)(int64_t n, trb_task_fn fn, void *task, void *user);
+
+/** Returns memory aligned for any type, or NULL. */
+typedef void *(*trb_alloc_fn)(size_t bytes, void *user);
+/** Releases what the allocator returned. Never called with NULL. */
+typedef void (*trb_free_fn)(void *memory, void *user);
+
+/** Options of a context. */
+typedef struct trb_context_options {
+  size_t size;                      /**< sizeof(trb_context_options) */
+  int64_t threads;                  /**< at most 1024; 0 means 1 */
+  trb_parallel_for_fn parallel_for; /**< the caller's own threads; NULL: the context starts threads-1 of its own */
+  void *parallel_user;              /**< handed to parallel_for */
+  trb_alloc_fn alloc;               /**< NULL: malloc; set both or neither */
+  trb_free_fn free;                 /**< NULL: free */
+  void *alloc_user;                 /**< handed to alloc and free */
+  int32_t isa;                      /**< TRB_ISA_*; one that this machine lacks is TRB_EINVAL */
+  int32_t reserved;
+  char *error;         /**< receives the text of trb_context_new's own error, NUL-terminated; may be NULL */
+  int64_t error_bytes; /**< capacity of `error`; longer texts are cut */
+} trb_context_options;
+
+/** Makes a context.
+ *  @param options NULL for defaults
+ *  @param out     receives the context; NULL on any error
+ *  @return TRB_EINVAL (an option out of range, `out` NULL), TRB_ENOMEM (allocator or thread start failed) */
+TRB_API trb_status trb_context_new(const trb_context_options *options, trb_context **out);
+
+/** Ends a context and its threads. NULL does nothing. */
+TRB_API void trb_context_free(trb_context *ctx);
+
+/** What the last failed call on this context said: which argument, what was expected, what came. Empty if none failed
+ *  yet or ctx is NULL. The text is the context's own and stays until the next failing call on it. */
+TRB_API const char *trb_context_error(const trb_context *ctx);
+
+/** The TRB_ISA_* whose kernels this context (or NULL) runs. */
+TRB_API int32_t trb_context_isa(const trb_context *ctx);
+
+/* ---- Logits ---------------------------------------------------------------------------------------------- */
+
+/** Element types of a logit buffer. Arithmetic is the same for all; only loads and stores differ. Stores round to
+ *  nearest, ties to even. */
+enum { TRB_F32 = 0, TRB_F16 = 1, TRB_BF16 = 2 };
+
+/** A borrowed matrix of logits, one row per position: element (r, v) is data[r*stride + v]. -inf masks a token.
+ *
+ *  TRB_EINVAL in any function that takes one: rows < 0; vocab < 1; stride < vocab; an unknown dtype; a temperature that
+ *  is negative, NaN or infinite; NULL data with rows > 0; data not aligned to its element; a size that overflows.
+ *  Between the views of one call: different row counts; an output that overlaps an input without being the same buffer
+ *  (same data, stride and dtype), or overlaps another output.
+ *
+ *  When the student's and the teacher's vocabularies differ in size, a token at or beyond the smaller one has
+ *  probability zero under both and is never read. */
+typedef struct trb_logits {
+  void *data;
+  int64_t rows;
+  int64_t vocab;
+  int64_t stride;    /**< in elements, >= vocab */
+  int32_t dtype;     /**< TRB_F32, TRB_F16 or TRB_BF16 */
+  float temperature; /**< logits are divided by it; 0 means 1; ignored on outputs */
+} trb_logits;
+
+/** Masks tokens in every row: inout(r, ids[i]) = -inf.
+ *  @param ids [n] token ids, in any order
+ *  @return TRB_EINVAL: view (see trb_logits), n < 0, ids NULL with n > 0, an id outside [0, vocab) */
+TRB_API trb_status trb_mask_tokens(trb_context *ctx, const trb_logits *inout, const int64_t *ids, int64_t n);
+
+/** Moves the probability of each `from` token to its `to` token, in every row: with z the logit over the view's
+ *  temperature T, z_to = log(e^z_to + e^z_from), z_from = -inf. For end-of-text ids that differ between two models
+ *  (arXiv 2605.31159) and for tokens that stand twice in a vocabulary: apply it to both models, then solve. The
+ *  normaliser of the row does not change, up to rounding to the dtype. Pairs are applied in order.
+ *  @param from [n]
+ *  @param to   [n], to[i] != from[i]
+ *  @return TRB_EINVAL: view, n < 0, a NULL list with n > 0, an id outside [0, vocab), from[i] == to[i] */
+TRB_API trb_status trb_merge_tokens(trb_context *ctx, const trb_logits *inout, const int64_t *from, const int64_t *to,
+                                    int64_t n);
+
+/* ---- Schedule -------------------------------------------------------------------------------------------- */
+
+/** How a budget anneals over optimizer steps k = 0, 1, ... Exactly 0 after the end, where rollouts are pure student. */
+enum {
+  TRB_SCHEDULE_LINEAR = 0,    /**< initial * (1 - k/steps) for k <= steps: arXiv 2605.31159 */
+  TRB_SCHEDULE_CONSTANT = 1,  /**< initial for k <= steps; steps 0: without end */
+  TRB_SCHEDULE_COSINE = 2,    /**< initial * (1 + cos(pi k/steps))/2 for k <= steps */
+  TRB_SCHEDULE_PIECEWISE = 3  /**< linear between given points; the first value before the first point */
+};
+
+/** A schedule, plain data. */
+typedef struct trb_schedule {
+  size_t size;            /**< sizeof(trb_schedule) */
+  int32_t kind;           /**< TRB_SCHEDULE_* */
+  int32_t reserved;
+  double initial;         /**< budget at step 0, finite, >= 0; piecewise: must be 0 */
+  int64_t steps;          /**< last step, >= 1 (constant: >= 0); piecewise: must be 0 */
+  const int64_t *at;      /**< [points] piecewise: step of each point, >= 0, strictly ascending; else NULL */
+  const double *budgets;  /**< [points] piecewise: budget at each point, finite, >= 0; else NULL */
+  int64_t points;         /**< piecewise: >= 1; else 0 */
+} trb_schedule;
+
+/** The budget of step k >= 0.
+ *  @param out receives the budget
+ *  @return TRB_EINVAL: schedule or out NULL, k < 0, a field outside the range given above */
+TRB_API trb_status trb_schedule_at(trb_context *ctx, const trb_schedule *schedule, int64_t k, double *out);
+
+/* ---- The blend ------------------------------------------------------------------------------------------- */
+
+/** How trb_solve looks for beta. Both meet the same accuracy contract. */
+enum {
+  TRB_METHOD_NEWTON = 0,   /**< derivative steps on log KL against log beta inside a bracket that always shrinks */
+  TRB_METHOD_BISECTION = 1 /**< plain halving of the doubles in [0, 1], whose order is that of beta = 1/(1+multiplier), at
+                                most 64 times: the reference */
+};
+
+/** Options of trb_solve. */
+typedef struct trb_solve_options {
+  size_t size;      /**< sizeof(trb_solve_options) */
+  double tolerance; /**< how far below the budget kl_student may end, relative; 0 means 2e-5; in [1e-5, 0.5] */
+  int32_t method;   /**< TRB_METHOD_* */
+  int32_t reserved;
+} trb_solve_options;
+
+/** The behavior of one row: mu(v) = exp((1-beta) s_v + beta t_v - log_norm), s and t the logits over their
+ *  temperatures. In a row with negative status every double is NaN. What depends on a teacher is NaN where none was
+ *  given. */
+typedef struct trb_blend {
+  double beta;        /**< weight of the teacher, in [0, 1] */
+  double multiplier;  /**< (1-beta)/beta, the Lagrange multiplier of the KL budget; INFINITY at beta 0 */
+  double kl_student;  /**< KL(mu||p) <= budget */
+  double kl_teacher;  /**< KL(mu||q); INFINITY at beta 0 if q masks what p allows */
+  double reverse_kl;  /**< KL(p||q), the distillation loss of this row; may be INFINITY */
+  double log_norm;    /**< log-normaliser of the blend */
+  double lse_student; /**< log-sum-exp of s */
+  double lse_teacher; /**< log-sum-exp of t */
+  int32_t status;     /**< TRB_ROW_* */
+  int32_t passes;     /**< passes over the vocabulary that this row took */
+} trb_blend;
+
+/** Finds, for every row, the behavior closest to the teacher within the budget:
+ *  out[r] = argmin KL(mu||q) subject to KL(mu||p) <= budget[r]; arXiv 2605.31159, eq. 1-3.
+ *
+ *  KL(mu||p) = beta A'(beta) - A(beta), A(beta) = log sum p^(1-beta) q^beta, grows with beta, so the solution is the
+ *  largest feasible beta. Accuracy, for budgets from 1e-6 to 10, of the exact KL(mu||p) at the returned beta:
+ *  at most budget*(1 + 1e-6) always, and at least budget*(1 - 1e-4) for TRB_ROW_BLENDED at the default tolerance,
+ *  unless the next double above beta already exceeds the budget. docs/numerics.md shows why it holds.
+ *
+ *  Masked rows: where the student masks a token mu is 0. Where the teacher masks a token, mu is 0 for every beta > 0,
+ *  and KL(mu||p) tends to -log p(common support) as beta falls to 0: above the budget the row is TRB_ROW_UNREACHABLE
+ *  and stays the student. beta 1 means q renormalised on the common support.
+ *
+ *  @param student  [rows, vocab]
+ *  @param teacher  [rows, vocab']; NULL if every budget is 0
+ *  @param budget   [n_budget] nats, >= 0, finite or INFINITY
+ *  @param n_budget rows, or 1 for one budget shared by all
+ *  @param out      [rows]
+ *  @return TRB_EINVAL: views, n_budget, a negative or NaN budget, an option, a NULL pointer; TRB_EROWS: some rows are
+ *          TRB_ROW_EMPTY or TRB_ROW_NOT_A_NUMBER */
+TRB_API trb_status trb_solve(trb_context *ctx, const trb_logits *student, const trb_logits *teacher,
+                             const double *budget, int64_t n_budget, const trb_solve_options *options, trb_blend *out);
+
+/** The same record for betas that the caller chose. Status is TRB_ROW_GIVEN, or TRB_ROW_UNREACHABLE with beta 0 where
+ *  beta > 0 but the supports do not meet.
+ *  @param beta   [n_beta] in [0, 1]
+ *  @param n_beta rows, or 1
+ *  @param teacher NULL if every beta is 0
+ *  @return as trb_solve */
+TRB_API trb_status trb_blend_at(trb_context *ctx, const trb_logits *student, const trb_logits *teacher,
+                                const double *beta, int64_t n_beta, trb_blend *out);
+
+/** Writes log mu(v); -inf where mu is 0 and for out's tokens beyond the common vocabulary.
+ *  @param blend [rows] as trb_solve or trb_blend_at gave it for these logits; a row of negative status is not written
+ *  @param teacher NULL if every beta is 0
+ *  @param out   [rows, >= the common vocabulary]; may be the student's or the teacher's own buffer
+ *  @return TRB_EINVAL: views, a NULL pointer, a beta outside [0, 1], a positive beta without a teacher; TRB_EROWS: a
+ *          row has a negative status or a NaN */
+TRB_API trb_status trb_write_blend(trb_context *ctx, const trb_logits *student, const trb_logits *teacher,
+                                   const trb_blend *blend, const trb_logits *out);
+
+/* ---- Sampling -------------------------------------------------------------------------------------------- */
+
+/** How to draw. The filters apply to mu in this order: top_k keeps the k most probable tokens (of equal ones the lower
+ *  id); top_p keeps the fewest of those whose mass reaches top_p of what top_k kept; min_p drops tokens less probable
+ *  than min_p times the most probable one. At least one token always stays. */
+typedef struct trb_sampler {
+  size_t size;            /**< sizeof(trb_sampler) */
+  uint64_t seed;
+  const uint64_t *stream; /**< [rows] which sequence a row belongs to; NULL: the row number */
+  const int64_t *index;   /**< [rows] position within its sequence, in [0, 2^56); NULL: 0 */
+  int64_t top_k;          /**< 0: off */
+  double top_p;           /**< in (0, 1]; 0: off */
+  double min_p;           /**< in [0, 1]; 0: off */
+  int32_t greedy;         /**< 1: the most probable token (of equal ones the lowest id); filters then change nothing but
+                               `kept`, `log_sampled` is 0 */
+  int32_t purpose;        /**< in [0, 255]: draws for different uses at one position never share a random number */
+} trb_sampler;
+
+/** One drawn token. */
+typedef struct trb_draw {
+  int64_t token;       /**< -1 where status is negative */
+  int64_t kept;        /**< tokens with positive probability that the filters left */
+  double log_sampled;  /**< log-probability under what was really sampled from: mu after the filters */
+  double log_behavior; /**< log mu(token) */
+  double log_student;  /**< log p(token) */
+  double log_teacher;  /**< log q(token); NaN without a teacher; -INFINITY where it is masked */
+  int32_t status;      /**< TRB_ROW_OK or a negative TRB_ROW_* */
+  int32_t reserved;
+} trb_draw;
+
+/** Draws one token per row from mu: from p with blends at beta 0, from q with blends at beta 1.
+ *
+ *  The uniform number of a row is the Philox 4x32-10 block (Salmon et al., SC 2011) at key seed and counter
+ *  (stream[r], index[r], purpose), so a draw does not depend on threads, batch layout or instruction set; it is inverted
+ *  through the cumulative sum of mu in the order of token ids.
+ *  @param sampler NULL: seed 0, no filter
+ *  @param blend   [rows] as trb_solve or trb_blend_at gave it for these logits
+ *  @param teacher NULL if every beta is 0
+ *  @param out     [rows]
+ *  @return TRB_EINVAL: views, a NULL pointer, a sampler field out of range, a beta outside [0, 1], a positive beta
+ *          without a teacher; TRB_EROWS: a blend has a negative status or a NaN, or the logits do */
+TRB_API trb_status trb_sample(trb_context *ctx, const trb_logits *student, const trb_logits *teacher,
+                              const trb_blend *blend, const trb_sampler *sampler, trb_draw *out);
+
+/* ---- Divergences ----------------------------------------------------------------------------------------- */
+
+/** Forms of the reverse KL on a support S, with r = log p - log q, P = sum_S p, Q = sum_S q. The gradient is with
+ *  respect to the student's logits, S held constant; divide by the student's temperature. */
+enum {
+  TRB_FORM_FULL = 0,         /**< sum p r over the vocabulary; gradient p_j (r_j - L) */
+  TRB_FORM_TRUNCATED = 1,    /**< sum_S p r; p_j (1_S (r_j + 1) - L - P). Not zero at p = q: drains S. May be negative */
+  TRB_FORM_RENORMALISED = 2, /**< KL of p/P against q/Q on S; (p_j/P)(r_j + log(Q/P) - L) on S, else 0. Blind to P
+                                  against Q; identically 0 on one token, which is therefore TRB_EINVAL */
+  TRB_FORM_TAIL_BUCKET = 3,  /**< all tokens outside S as one; p_j (r_j - L) on S, p_j (log((1-P)/(1-Q)) - L) off S */
+  TRB_FORM_GENERALISED = 4   /**< sum_S (p r - p + q); p_j (1_S r_j - sum_S p r). >= 0, zero at p = q on S */
+};
+
+/** What S is, per row. Masked tokens of the ranking model are never in its top-k. */
+enum {
+  TRB_SUPPORT_ALL = 0,
+  TRB_SUPPORT_STUDENT_TOP_K = 1, /**< arXiv 2605.31159 uses k = 16; of equal logits the lower id */
+  TRB_SUPPORT_TEACHER_TOP_K = 2,
+  TRB_SUPPORT_IDS = 3            /**< a list per row */
+};
+
+/** Options of trb_reverse_kl. */
+typedef struct trb_loss_options {
+  size_t size;        /**< sizeof(trb_loss_options) */
+  int32_t form;       /**< TRB_FORM_*; TRB_FORM_FULL needs TRB_SUPPORT_ALL */
+  int32_t support;    /**< TRB_SUPPORT_* */
+  int64_t k;          /**< top-k: >= 1 (renormalised: >= 2); more than the vocabulary means all. Ids: row length of the
+                           list (renormalised: each row needs two different ids); all: 0 */
+  const int64_t *ids; /**< [rows, k] token ids in [0, common vocabulary), -1 for no token; a repeated id counts once;
+                           NULL unless TRB_SUPPORT_IDS */
+} trb_loss_options;
+
+/** What a trainer logs of one row. NaN, 0 or -1 where status is negative or TRB_ROW_SKIPPED. */
+typedef struct trb_loss_row {
+  double entropy_student;  /**< of p */
+  double entropy_teacher;  /**< of q */
+  double mass_student;     /**< P = sum_S p */
+  double mass_teacher;     /**< Q = sum_S q */
+  int64_t support;         /**< tokens in S that the student allows */
+  int64_t overlap;         /**< tokens in the top-k of both models; -1 unless S is a top-k */
+  int64_t argmax_student;  /**< of equal ones the lowest id */
+  int64_t argmax_teacher;
+  int32_t status;          /**< TRB_ROW_OK, TRB_ROW_SKIPPED or negative */
+  int32_t reserved;
+} trb_loss_row;
+
+/** Reverse KL of every row and its exact gradient.
+ *
+ *  loss[r] is the chosen form of KL(p_r||q_r), not weighted. grad(r, j) = weight[r] * d loss[r] / d student logit (r, j),
+ *  the student's temperature included; masked tokens and tokens beyond the common vocabulary get exactly 0. Nothing is
+ *  averaged: the weights are absolute, so a batch may be split in any way. The full form, the tail bucket and the
+ *  generalised form are computed as sums of non-negative terms, so a small divergence keeps its relative accuracy.
+ *
+ *  A bad row: loss NaN (TRB_ROW_EMPTY, TRB_ROW_NOT_A_NUMBER) or INFINITY (TRB_ROW_INFINITE: in S the teacher masks a
+ *  token that the student allows, or for the tail bucket all of the rest), its gradient all 0. The rows are counted in
+ *  the context's error text.
+ *
+ *  @param weight  [rows] finite, or NULL for ones; a row of weight 0 is not read: loss 0, gradient 0
+ *  @param options NULL for the full form
+ *  @param loss    [rows]; may be NULL if grad or rows is not
+ *  @param grad    [rows, the student's vocab] any dtype, or NULL; may be the student's or the teacher's own buffer
+ *  @param rows    [rows] or NULL
+ *  @return TRB_EINVAL: views, options, a weight that is not finite, an id out of range, no output at all; TRB_EROWS */
+TRB_API trb_status trb_reverse_kl(trb_context *ctx, const trb_logits *student, const trb_logits *teacher,
+                                  const double *weight, const trb_loss_options *options, double *loss,
+                                  const trb_logits *grad, trb_loss_row *rows);
+
+/** Divergences over the full vocabulary other than the reverse KL. */
+enum {
+  TRB_DIVERGENCE_FORWARD_KL = 0, /**< KL(q||p); gradient p_j - q_j */
+  TRB_DIVERGENCE_JSD = 1         /**< b KL(q||m) + (1-b) KL(p||m), m = b q + (1-b) p;
+                                      gradient (1-b) p_j (log(p_j/m_j) - KL(p||m)) */
+};
+
+/** Options of trb_divergence. */
+typedef struct trb_divergence_options {
+  size_t size;  /**< sizeof(trb_divergence_options) */
+  double b;     /**< JSD: in (0, 1); 0 means 0.5. Forward KL: 0 */
+  int32_t kind; /**< TRB_DIVERGENCE_* */
+  int32_t reserved;
+} trb_divergence_options;
+
+/** Forward KL or generalised Jensen-Shannon divergence, with everything else as in trb_reverse_kl; S is the
+ *  vocabulary. Forward KL is TRB_ROW_INFINITE where the student masks a token that the teacher allows. JSD is finite
+ *  always. */
+TRB_API trb_status trb_divergence(trb_context *ctx, const trb_logits *student, const trb_logits *teacher,
+                                  const double *weight, const trb_divergence_options *options, double *loss,
+                                  const trb_logits *grad, trb_loss_row *rows);
+
+/* ---- Sampled-token terms --------------------------------------------------------------------------------- */
+
+/** Estimators of the reverse KL from one token y per row, u = log q(y) - log p(y). Every gradient has the shape
+ *  coefficient * (1[j = y] - p_j) over the student's logits (divided by its temperature); they differ in the
+ *  coefficient, and so in the divergence that the gradient follows when y is drawn from p:
+ *
+ *  | estimator | value                 | coefficient | expected gradient is that of     |
+ *  | --------- | --------------------- | ----------- | -------------------------------- |
+ *  | advantage | the surrogate below   | -rho u      | the reverse KL                   |
+ *  | K1        | -u                    | -1          | nothing: it is 0                 |
+ *  | K2        | u^2 / 2               | -u          | the reverse KL                   |
+ *  | K3        | e^u - 1 - u           | 1 - e^u     | the forward KL: p - q            |
+ *
+ *  Values of K1 and K3 (and of -u under the advantage) are unbiased for the reverse KL; K2's is not. When y was drawn
+ *  from a behavior mu instead, pass exp(log_student - log_sampled) of its draw in `weight` to correct any of them, or
+ *  log_behavior to the advantage. */
+enum {
+  TRB_ESTIMATOR_ADVANTAGE = 0, /**< policy gradient with the detached advantage a = u and ratio
+                                    rho = p(y)/behavior(y); surrogate -min(rho a, clip(rho) a) */
+  TRB_ESTIMATOR_K1 = 1,
+  TRB_ESTIMATOR_K2 = 2,
+  TRB_ESTIMATOR_K3 = 3
+};
+
+/** Options of trb_token_terms. Clips are for the advantage only, off by default, and reported row by row. */
+typedef struct trb_term_options {
+  size_t size;            /**< sizeof(trb_term_options) */
+  double ratio_low;       /**< rho is clipped from below at this, in (0, 1]; 0: off */
+  double ratio_high;      /**< rho is clipped from above at this, >= 1; 0: off */
+  double advantage_limit; /**< u is clipped to [-limit, limit], > 0; 0: off */
+  int32_t estimator;      /**< TRB_ESTIMATOR_* */
+  int32_t reserved;
+} trb_term_options;
+
+/** Bits of trb_term.clipped. */
+enum {
+  TRB_CLIPPED_RATIO = 1,    /**< the clipped branch of the surrogate was the smaller one: the gradient is 0 */
+  TRB_CLIPPED_ADVANTAGE = 2 /**< u was beyond the limit */
+};
+
+/** The term of one sampled token. */
+typedef struct trb_term {
+  double value;       /**< the estimator's value, not weighted */
+  double coefficient; /**< of (1[j = y] - p_j) / temperature in the gradient, not weighted */
+  double log_student; /**< log p(y) */
+  double log_teacher; /**< log q(y) */
+  double ratio;       /**< rho before clipping; 1 without log_behavior */
+  int32_t clipped;    /**< TRB_CLIPPED_* or 0 */
+  int32_t status;     /**< TRB_ROW_OK, TRB_ROW_SKIPPED, or negative; TRB_ROW_INFINITE: a model masks y */
+} trb_term;
+
+/** One sampled-token term per row, and its gradient.
+ *
+ *  grad(r, j) = weight[r] * coefficient * (1[j = y] - p_j) / temperature; exactly 0 for masked tokens, beyond the common
+ *  vocabulary and in bad rows, whose value is NaN.
+ *  @param token        [rows] in [0, common vocabulary)
+ *  @param log_behavior [rows] log-probability under what sampled the token (trb_draw.log_sampled), finite, <= 0 up to
+ *                      rounding (at most 1e-3); NULL: the student itself. Only for TRB_ESTIMATOR_ADVANTAGE
+ *  @param weight       [rows] finite, or NULL for ones; a row of weight 0 is not read: value 0, gradient 0
+ *  @param options      NULL: the advantage, no clips
+ *  @param out          [rows]
+ *  @param grad         [rows, the student's vocab] or NULL; may be the student's or the teacher's own buffer
+ *  @return TRB_EINVAL: views, options, a token out of range, a weight or log_behavior not finite, a NULL pointer;
+ *          TRB_EROWS */
+TRB_API trb_status trb_token_terms(trb_context *ctx, const trb_logits *student, const trb_logits *teacher,
+                                   const int64_t *token, const double *log_behavior, const double *weight,
+                                   const trb_term_options *options, trb_term *out, const trb_logits *grad);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,87 @@
+/* blend.c - what the functions that read blends share, and the log-probabilities of the behavior. */
+#include "blend.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "dmath.h"
+#include "tally.h"
+
+trb_status trbi_check_blends(trb_context *ctx, const trb_logits *student, const trb_logits *teacher,
+                             const trb_blend *blend) {
+  trb_status status = trbi_check_models(ctx, student, teacher, true);
+  if (status != TRB_OK) return status;
+  if (blend == NULL && student->rows > 0) return trbi_fail(ctx, TRB_EINVAL, "blend: expected one per row, got NULL");
+  for (int64_t r = 0; r < student->rows; r++) {
+    const double beta = blend[r].beta;
+    if (blend[r].status < 0 || beta != beta) continue; /* named row by row */
+    if (!(beta >= 0.0 && beta <= 1.0))
+      return trbi_fail(ctx, TRB_EINVAL, "blend[%" PRId64 "].beta: expected a number in [0, 1], got %g", r, beta);
+    if (teacher == NULL && beta > 0.0)
+      return trbi_fail(ctx, TRB_EINVAL, "teacher: expected logits, since blend[%" PRId64 "].beta is %g, got NULL", r,
+                       beta);
+  }
+  return TRB_OK;
+}
+
+int32_t trbi_open_blend(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student,
+                        const trb_logits *teacher, const trb_blend *blend, int64_t row) {
+  if (blend->status < 0) return blend->status;
+  if (blend->beta != blend->beta) return TRB_ROW_NOT_A_NUMBER;
+  const int32_t bad = trbi_open_row(pair, kernels, student, teacher != NULL ? teacher : student, row);
+  if (bad == 0 && blend->beta == 0.0) { /* mu is p, also where the teacher masks */
+    pair->teacher = pair->student;
+    pair->scale_teacher = pair->scale_student;
+  }
+  return bad;
+}
+
+typedef struct write_job {
+  const trbi_kernels *kernels;
+  const trb_logits *student, *teacher, *out;
+  const trb_blend *blend;
+  trbi_tally tally;
+} write_job;
+
+/* log2 mu to natural logarithms. */
+static void write_blend_block(const trbi_pair *pair, double beta, double log2_norm, int64_t number,
+                              const trb_logits *out) {
+  trbi_block block;
+  float y[TRBI_BLOCK];
+  trbi_read_block(pair, number, &block);
+  pair->kernels->blend(block.s, block.t, block.padded, pair->scale_student, pair->scale_teacher, beta, log2_norm, y);
+  for (int64_t i = 0; i < block.tokens; i++) y[i] = (float)(TRBI_LN2 * (double)y[i]);
+  pair->kernels->store(y, trbi_element(out, pair->row, block.begin), out->dtype, block.tokens);
+}
+
+static void write_blend_row(void *data, int64_t row) {
+  write_job *job = data;
+  const trb_blend *blend = &job->blend[row];
+  trbi_pair pair;
+  int32_t bad = trbi_open_blend(&pair, job->kernels, job->student, job->teacher, blend, row);
+  const double log_norm = bad == 0 ? trbi_log_blend_mass(&pair, blend->beta) : 0.0;
+  if (bad == 0 && !(log_norm > -INFINITY)) bad = TRB_ROW_EMPTY;
+  if (bad != 0) {
+    trbi_tally_add(&job->tally, row, bad);
+    return;
+  }
+  for (int64_t i = 0; i < trbi_blocks(&pair); i++)
+    write_blend_block(&pair, blend->beta, log_norm * TRBI_LOG2E, i, job->out);
+  for (int64_t v = pair.vocab; v < job->out->vocab; v++) trbi_store(job->out, row, v, -INFINITY);
+}
+
+trb_status trb_write_blend(trb_context *ctx, const trb_logits *student, const trb_logits *teacher,
+                           const trb_blend *blend, const trb_logits *out) {
+  trb_status status = trbi_check_blends(ctx, student, teacher, blend);
+  if (status != TRB_OK) return status;
+  const trb_logits *other = teacher != NULL ? teacher : student;
+  const int64_t common = student->vocab < other->vocab ? student->vocab : other->vocab;
+  status = trbi_check_output(ctx, "out", out, common, student, teacher);
+  if (status != TRB_OK) return status;
+  const trbi_span spans[] = {trbi_view_span("out", out), trbi_array_span("blend", blend, student->rows, sizeof *blend)};
+  status = trbi_check_spans(ctx, spans, 2, 1);
+  if (status != TRB_OK) return status;
+  write_job job = {trbi_kernels_of(ctx), student, teacher, out, blend, {0}};
+  status = trbi_each_row(ctx, student->rows, write_blend_row, &job);
+  return status != TRB_OK ? status : trbi_tally_status(ctx, &job.tally, student->rows);
+}

@@ -1,0 +1,16 @@
+/* blend.h - opening a row of a behavior that trb_solve or trb_blend_at described. */
+#ifndef TRBI_BLEND_H
+#define TRBI_BLEND_H
+
+#include "pass.h"
+
+/* Models and blends of a call: betas in range, a teacher where one is needed. */
+trb_status trbi_check_blends(trb_context *ctx, const trb_logits *student, const trb_logits *teacher,
+                             const trb_blend *blend);
+
+/* trbi_open_row for the row's behavior; at beta 0 the student stands for both models. Returns 0 or a negative row
+ * status. */
+int32_t trbi_open_blend(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student,
+                        const trb_logits *teacher, const trb_blend *blend, int64_t row);
+
+#endif

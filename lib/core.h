@@ -1,0 +1,90 @@
+/* core.h - what every file of the library shares: the context, errors, argument checks, one loop over rows.
+ *
+ * Names that begin with trbi_ are internal: hidden in the shared library, out of the way in the static one. */
+#ifndef TRBI_CORE_H
+#define TRBI_CORE_H
+
+#include <stdbool.h>
+
+#include "trb.h"
+
+struct trbi_kernels; /* rows.h */
+struct trbi_pool;    /* threads.c */
+
+struct trb_context {
+  const struct trbi_kernels *kernels;
+  int64_t threads; /* >= 1 */
+  trb_parallel_for_fn parallel_for;
+  void *parallel_user;
+  struct trbi_pool *pool; /* NULL with one thread or the caller's parallel_for */
+  trb_alloc_fn alloc;
+  trb_free_fn free;
+  void *alloc_user;
+  char error[320];
+};
+
+/* ---- Errors ---- */
+
+/* Notes the text in the context, if there is one, and returns the status. */
+trb_status trbi_fail(trb_context *ctx, trb_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Copies a caller's options struct of any age into `known`, which is zeroed first. `given` may be NULL. `oldest` is the
+ * size of the first published version. */
+trb_status trbi_read_options(trb_context *ctx, const char *name, const void *given, void *known, size_t known_size,
+                             size_t oldest);
+
+/* ---- Arguments ---- */
+
+/* A block of memory that a call writes or reads, for the overlap check. */
+typedef struct trbi_span {
+  const char *name;
+  const void *data;
+  size_t bytes; /* 0: nothing there */
+} trbi_span;
+
+int64_t trbi_element_bytes(int32_t dtype);
+
+/* The contract of one view alone, as trb_logits states it. NULL is an error. */
+trb_status trbi_check_view(trb_context *ctx, const char *name, const trb_logits *view);
+
+/* Both models' views and their row counts. *teacher NULL is an error unless `lone_student`. */
+trb_status trbi_check_models(trb_context *ctx, const trb_logits *student, const trb_logits *teacher, bool lone_student);
+
+/* An output view against the row count and the models: same buffer or no shared element. The teacher may be NULL. */
+trb_status trbi_check_output(trb_context *ctx, const char *name, const trb_logits *out, int64_t least_vocab,
+                             const trb_logits *student, const trb_logits *teacher);
+
+/* No span that is written (the first `written` ones) shares a byte with any other span. */
+trb_status trbi_check_spans(trb_context *ctx, const trbi_span *spans, int n, int written);
+
+/* The bytes between the first and the last element of a view. */
+trbi_span trbi_view_span(const char *name, const trb_logits *view);
+
+/* rows * size bytes at data; 0 bytes if data is NULL. */
+trbi_span trbi_array_span(const char *name, const void *data, int64_t rows, size_t size);
+
+/* Temperature with its default. */
+static inline double trbi_temperature(const trb_logits *view) {
+  return view->temperature == 0.0f ? 1.0 : (double)view->temperature;
+}
+
+/* ---- Rows ---- */
+
+typedef void (*trbi_row_fn)(void *job, int64_t row);
+
+/* Runs fn(job, row) for every row, on the context's threads. TRB_ENOMEM if threads lost in a fork cannot be restarted;
+ * then nothing ran. */
+trb_status trbi_each_row(trb_context *ctx, int64_t rows, trbi_row_fn fn, void *job);
+
+/* The row kernels of a context or of NULL. */
+const struct trbi_kernels *trbi_kernels_of(const trb_context *ctx);
+
+/* ---- Threads (threads.c) ---- */
+
+struct trbi_pool *trbi_pool_new(trb_context *ctx, int64_t helpers); /* NULL: no memory or no thread */
+void trbi_pool_free(trb_context *ctx, struct trbi_pool *pool);
+/* A trb_parallel_for_fn apart from its result: false if the threads could not be restarted after a fork. */
+bool trbi_pool_run(struct trbi_pool *pool, int64_t n, trb_task_fn fn, void *task);
+
+#endif

@@ -1,0 +1,99 @@
+/* loss.c - the loop over rows of every loss. */
+#include "loss.h"
+
+#include <math.h>
+#include <string.h>
+
+trb_status trbi_check_weights(trb_context *ctx, const double *weight, int64_t rows) {
+  for (int64_t r = 0; weight != NULL && r < rows; r++)
+    if (!isfinite(weight[r]))
+      return trbi_fail(ctx, TRB_EINVAL, "weight[%" PRId64 "]: expected a finite number, got %g", r, weight[r]);
+  return TRB_OK;
+}
+
+/* Zero has the same bits in every dtype. */
+void trbi_zero_row(const trb_logits *grad, int64_t row, int64_t from) {
+  if (grad == NULL) return;
+  memset(trbi_element(grad, row, from), 0, (size_t)((grad->vocab - from) * trbi_element_bytes(grad->dtype)));
+}
+
+static void write_gradient(const trbi_loss_job *job, const trbi_loss_state *state, int64_t row, double weight) {
+  const trbi_pair *pair = &state->pair;
+  const double scale = weight / trbi_temperature(job->student);
+  for (int64_t i = 0; i < trbi_blocks(pair); i++) {
+    trbi_block block;
+    float grad[TRBI_BLOCK];
+    trbi_read_block(pair, i, &block);
+    job->gradient(job, state, &block, scale, grad);
+    job->kernels->store(grad, trbi_element(job->grad, row, block.begin), job->grad->dtype, block.tokens);
+  }
+  if (pair->vocab < job->grad->vocab) trbi_zero_row(job->grad, row, pair->vocab);
+}
+
+/* Surveys and measures; the record of a good row. */
+static int32_t measure_row(const trbi_loss_job *job, int64_t row, trbi_loss_state *state, trb_loss_row *record,
+                           double *loss) {
+  const int32_t bad = trbi_survey_row(&state->pair, job->kernels, job->student, job->teacher, row, &state->summary);
+  if (bad != 0) return bad;
+  record->entropy_student = state->summary.entropy_student;
+  record->entropy_teacher = state->summary.entropy_teacher;
+  record->argmax_student = trbi_argmax_student(&state->pair);
+  record->argmax_teacher = trbi_argmax_teacher(&state->pair);
+  return job->measure(job, state, record, loss);
+}
+
+static void loss_row(void *data, int64_t row) {
+  trbi_loss_job *job = data;
+  const double weight = job->weight != NULL ? job->weight[row] : 1.0;
+  trbi_loss_state state = {.kl_student = 0.0};
+  trb_loss_row record = {.overlap = -1};
+  double loss = 0.0;
+  const int32_t status = weight != 0.0 ? measure_row(job, row, &state, &record, &loss) : TRB_ROW_SKIPPED;
+  if (status != TRB_ROW_OK) record = (trb_loss_row){NAN, NAN, NAN, NAN, 0, -1, -1, -1, 0, 0};
+  record.status = status;
+  if (status < 0) {
+    loss = status == TRB_ROW_INFINITE ? INFINITY : NAN;
+    trbi_tally_add(&job->tally, row, status);
+  }
+  if (job->grad != NULL) {
+    if (status == TRB_ROW_OK)
+      write_gradient(job, &state, row, weight);
+    else
+      trbi_zero_row(job->grad, row, 0);
+  }
+  if (job->loss != NULL) job->loss[row] = loss;
+  if (job->rows != NULL) job->rows[row] = record;
+}
+
+static trb_status check_loss(trb_context *ctx, const trbi_loss_job *job, const trbi_span *list) {
+  trb_status status = trbi_check_models(ctx, job->student, job->teacher, false);
+  if (status == TRB_OK) status = trbi_check_weights(ctx, job->weight, job->student->rows);
+  if (status != TRB_OK) return status;
+  const int64_t rows = job->student->rows;
+  if (job->loss == NULL && job->grad == NULL && job->rows == NULL)
+    return trbi_fail(ctx, TRB_EINVAL, "loss, grad, rows: expected at least one output, got NULL for all");
+  trbi_span spans[] = {trbi_array_span("loss", job->loss, rows, sizeof *job->loss),
+                       trbi_array_span("rows", job->rows, rows, sizeof *job->rows),
+                       trbi_array_span("grad", NULL, 0, 0),
+                       trbi_array_span("weight", job->weight, rows, sizeof *job->weight),
+                       *list,
+                       trbi_view_span("student", job->student),
+                       trbi_view_span("teacher", job->teacher)};
+  if (job->grad != NULL) {
+    status = trbi_check_output(ctx, "grad", job->grad, job->student->vocab, job->student, job->teacher);
+    if (status != TRB_OK) return status;
+    spans[2] = trbi_view_span("grad", job->grad);
+  }
+  status = trbi_check_spans(ctx, spans, 5, 3); /* without the models: grad may be one of them */
+  if (status != TRB_OK) return status;
+  spans[2].bytes = 0;
+  return trbi_check_spans(ctx, spans, 7, 3);
+}
+
+trb_status trbi_run_loss(trb_context *ctx, trbi_loss_job *job, const trbi_span *list) {
+  trb_status status = check_loss(ctx, job, list);
+  if (status != TRB_OK) return status;
+  job->kernels = trbi_kernels_of(ctx);
+  status = trbi_each_row(ctx, job->student->rows, loss_row, job);
+  return status != TRB_OK ? status : trbi_tally_status(ctx, &job->tally, job->student->rows);
+}

@@ -1,0 +1,43 @@
+/* loss.h - what every row-wise loss shares: weights, skipped and bad rows, gradients block by block. */
+#ifndef TRBI_LOSS_H
+#define TRBI_LOSS_H
+
+#include "support.h"
+#include "tally.h"
+
+typedef struct trbi_loss_job trbi_loss_job;
+
+/* One row at work: what `measure` learns for `gradient`. */
+typedef struct trbi_loss_state {
+  trbi_pair pair;
+  trbi_summary summary;
+  trbi_support support;
+  trbi_gradient form; /* reverse KL */
+  double kl_student;  /* JSD: KL(p||m) */
+} trbi_loss_state;
+
+struct trbi_loss_job {
+  const trbi_kernels *kernels;
+  const trb_logits *student, *teacher, *grad;
+  const double *weight;
+  double *loss;
+  trb_loss_row *rows;
+  const void *options;
+  /* The loss of a surveyed row; fills in masses, support and overlap of `row` (never NULL). Returns TRB_ROW_OK or a
+   * negative status. */
+  int32_t (*measure)(const trbi_loss_job *job, trbi_loss_state *state, trb_loss_row *row, double *loss);
+  /* scale times the gradient of a block with its padding. */
+  void (*gradient)(const trbi_loss_job *job, const trbi_loss_state *state, const trbi_block *block, double scale,
+                   float *grad);
+  trbi_tally tally;
+};
+
+trb_status trbi_check_weights(trb_context *ctx, const double *weight, int64_t rows);
+
+/* Checks everything but the options, then runs the job. */
+trb_status trbi_run_loss(trb_context *ctx, trbi_loss_job *job, const trbi_span *list);
+
+/* Sets a row of a gradient to 0 from token `from` on. */
+void trbi_zero_row(const trb_logits *grad, int64_t row, int64_t from);
+
+#endif

@@ -1,0 +1,176 @@
+/* pass.c - passes over a row. */
+#include "pass.h"
+
+#include <math.h>
+
+#include "dmath.h"
+
+int64_t trbi_blocks(const trbi_pair *pair) {
+  return (pair->vocab + TRBI_BLOCK - 1) / TRBI_BLOCK;
+}
+
+const float *trbi_read_row(const trbi_kernels *kernels, const trb_logits *view, int64_t row, int64_t begin,
+                           int64_t tokens, float *room) {
+  const void *data = trbi_element(view, row, begin);
+  if (view->dtype == TRB_F32 && tokens % TRBI_LANES == 0) return data;
+  kernels->load(data, view->dtype, room, tokens);
+  for (int64_t i = tokens; i % TRBI_LANES != 0; i++) room[i] = -INFINITY;
+  return room;
+}
+
+void trbi_read_block(const trbi_pair *pair, int64_t number, trbi_block *block) {
+  const int64_t begin = number * TRBI_BLOCK, left = pair->vocab - begin;
+  block->begin = begin;
+  block->tokens = left < TRBI_BLOCK ? left : TRBI_BLOCK;
+  block->padded = (block->tokens + TRBI_LANES - 1) / TRBI_LANES * TRBI_LANES;
+  block->s = trbi_read_row(pair->kernels, pair->student, pair->row, begin, block->tokens, block->room[0]);
+  block->t = pair->teacher == pair->student
+                 ? block->s
+                 : trbi_read_row(pair->kernels, pair->teacher, pair->row, begin, block->tokens, block->room[1]);
+}
+
+/* ---- Survey ---- */
+
+/* Follows the largest logit of a row and the first block that holds it. False on NaN or +inf. */
+static bool watch(trbi_scale *scale, int64_t *top_block, trbi_peak peak, int64_t block) {
+  if ((double)peak.max > scale->max) {
+    scale->max = (double)peak.max;
+    *top_block = block;
+  }
+  return !peak.bad;
+}
+
+int32_t trbi_open_row(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student,
+                      const trb_logits *teacher, int64_t row) {
+  *pair = (trbi_pair){.kernels = kernels, .student = student, .teacher = teacher, .row = row};
+  pair->vocab = student->vocab < teacher->vocab ? student->vocab : teacher->vocab;
+  pair->scale_student = (trbi_scale){TRBI_LOG2E / trbi_temperature(student), -INFINITY, 0.0};
+  pair->scale_teacher = (trbi_scale){TRBI_LOG2E / trbi_temperature(teacher), -INFINITY, 0.0};
+  bool good = true;
+  trbi_block block;
+  for (int64_t i = 0; i < trbi_blocks(pair); i++) {
+    trbi_read_block(pair, i, &block);
+    good &= watch(&pair->scale_student, &pair->top_block_student, kernels->peak(block.s, block.padded), i);
+    good &= watch(&pair->scale_teacher, &pair->top_block_teacher, kernels->peak(block.t, block.padded), i);
+  }
+  if (!good) return TRB_ROW_NOT_A_NUMBER;
+  return pair->scale_student.max > -INFINITY && pair->scale_teacher.max > -INFINITY ? 0 : TRB_ROW_EMPTY;
+}
+
+static trbi_survey survey_blocks(const trbi_pair *pair) {
+  trbi_survey sum = {0};
+  trbi_block block;
+  for (int64_t i = 0; i < trbi_blocks(pair); i++) {
+    trbi_read_block(pair, i, &block);
+    const trbi_survey part =
+        pair->kernels->survey(block.s, block.t, block.padded, pair->scale_student, pair->scale_teacher);
+    sum.mass_student += part.mass_student;
+    sum.mass_teacher += part.mass_teacher;
+    sum.mean_student += part.mean_student;
+    sum.mean_teacher += part.mean_teacher;
+    sum.both_student += part.both_student;
+    sum.both_teacher += part.both_teacher;
+    sum.gap_student += part.gap_student;
+    sum.gap2_student += part.gap2_student;
+    sum.gap_teacher += part.gap_teacher;
+    sum.tokens_both += part.tokens_both;
+    sum.student_only += part.student_only;
+    sum.teacher_only += part.teacher_only;
+  }
+  return sum;
+}
+
+/* Sums of base-2 exponents relative to the maxima become moments of natural logarithms. */
+static void summarise(trbi_pair *pair, const trbi_survey *sum, trbi_summary *out) {
+  const double log_s = trbi_log(sum->mass_student), log_t = trbi_log(sum->mass_teacher);
+  const double shift = log_s - log_t; /* of log(q/p) against LN2 * (x_teacher - x_student) */
+  pair->scale_student.norm = log_s * TRBI_LOG2E;
+  pair->scale_teacher.norm = log_t * TRBI_LOG2E;
+  pair->lse_student = fma(pair->scale_student.k * pair->scale_student.max, TRBI_LN2, log_s);
+  pair->lse_teacher = fma(pair->scale_teacher.k * pair->scale_teacher.max, TRBI_LN2, log_t);
+  out->entropy_student = fmax(0.0, log_s - TRBI_LN2 * sum->mean_student / sum->mass_student);
+  out->entropy_teacher = fmax(0.0, log_t - TRBI_LN2 * sum->mean_teacher / sum->mass_teacher);
+  out->tokens_student = (int64_t)(sum->tokens_both + sum->student_only);
+  out->student_only = sum->student_only;
+  out->teacher_only = sum->teacher_only;
+  out->both_teacher = sum->both_teacher / sum->mass_teacher;
+  const double gap = sum->gap_student / sum->both_student;
+  out->gap = fma(TRBI_LN2, gap, shift);
+  out->variance = TRBI_LN2 * TRBI_LN2 * fmax(0.0, sum->gap2_student / sum->both_student - gap * gap);
+  out->reverse_kl = sum->student_only > 0.0 ? INFINITY : fmax(0.0, -out->gap);
+  out->forward_kl = fma(TRBI_LN2, sum->gap_teacher / sum->both_teacher, shift) - trbi_log(out->both_teacher);
+}
+
+int32_t trbi_survey_row(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student,
+                        const trb_logits *teacher, int64_t row, trbi_summary *summary) {
+  const int32_t bad = trbi_open_row(pair, kernels, student, teacher, row);
+  if (bad != 0) return bad;
+  const trbi_survey sum = survey_blocks(pair);
+  summarise(pair, &sum, summary);
+  return 0;
+}
+
+/* ---- The blend ---- */
+
+trbi_log_sum trbi_log_sum_zero(void) {
+  return (trbi_log_sum){-INFINITY, 0.0};
+}
+
+void trbi_log_sum_add(trbi_log_sum *sum, double top, double mass) {
+  if (!(top > -INFINITY)) return;
+  const double high = top > sum->top ? top : sum->top;
+  sum->mass = sum->mass * trbi_exp(TRBI_LN2 * (sum->top - high)) + mass * trbi_exp(TRBI_LN2 * (top - high));
+  sum->top = high;
+}
+
+double trbi_log_sum_value(const trbi_log_sum *sum) {
+  return sum->top > -INFINITY ? fma(TRBI_LN2, sum->top, trbi_log(sum->mass)) : -INFINITY;
+}
+
+double trbi_log_blend_mass(const trbi_pair *pair, double beta) {
+  trbi_log_sum sum = trbi_log_sum_zero();
+  trbi_block block;
+  for (int64_t i = 0; i < trbi_blocks(pair); i++) {
+    double top, mass;
+    trbi_read_block(pair, i, &block);
+    pair->kernels->blend_mass(block.s, block.t, block.padded, pair->scale_student, pair->scale_teacher, beta, &top,
+                              &mass);
+    trbi_log_sum_add(&sum, top, mass);
+  }
+  return trbi_log_sum_value(&sum);
+}
+
+trbi_tilt trbi_tilt_row(const trbi_pair *pair, double beta, double center) {
+  trbi_tilt sum = {0};
+  trbi_block block;
+  for (int64_t i = 0; i < trbi_blocks(pair); i++) {
+    trbi_read_block(pair, i, &block);
+    const trbi_tilt part = pair->kernels->tilt(block.s, block.t, block.padded, pair->scale_student, pair->scale_teacher,
+                                               beta, center * TRBI_LOG2E);
+    sum.divergence += part.divergence;
+    sum.change += part.change;
+    sum.square += part.square;
+    sum.ratio += part.ratio;
+  }
+  return sum;
+}
+
+/* ---- One token ---- */
+
+double trbi_log2_probability(const trb_logits *view, int64_t row, trbi_scale scale, int64_t token) {
+  return fma(scale.k, (double)trbi_load(view, row, token) - scale.max, -scale.norm);
+}
+
+static int64_t argmax(const trb_logits *view, const trbi_pair *pair, trbi_scale scale, int64_t block) {
+  int64_t token = block * TRBI_BLOCK;
+  while ((double)trbi_load(view, pair->row, token) < scale.max) token++;
+  return token;
+}
+
+int64_t trbi_argmax_student(const trbi_pair *pair) {
+  return argmax(pair->student, pair, pair->scale_student, pair->top_block_student);
+}
+
+int64_t trbi_argmax_teacher(const trbi_pair *pair) {
+  return argmax(pair->teacher, pair, pair->scale_teacher, pair->top_block_teacher);
+}

@@ -1,0 +1,225 @@
+/* reverse_kl.c - the reverse KL in its five forms (docs/math.md), each with its exact gradient.
+ *
+ * Sums run over f = p r - p + q, r = log(p/q), which is never negative: so is the full form, the generalised form and
+ * the tail bucket built from them, and no small divergence drowns in rounding. */
+#include <math.h>
+
+#include "dmath.h"
+#include "loss.h"
+
+/* ---- Options ---- */
+
+static bool is_top_k(int32_t support) {
+  return support == TRB_SUPPORT_STUDENT_TOP_K || support == TRB_SUPPORT_TEACHER_TOP_K;
+}
+
+/* Renormalised on one token is identically 0: a list must name two. */
+static bool names_two(const int64_t *ids, int64_t k) {
+  int64_t one = -1;
+  for (int64_t i = 0; i < k; i++) {
+    if (ids[i] < 0) continue;
+    if (one >= 0 && ids[i] != one) return true;
+    one = ids[i];
+  }
+  return false;
+}
+
+static trb_status check_ids(trb_context *ctx, const trb_loss_options *o, int64_t rows, int64_t vocab) {
+  if (o->ids == NULL) return trbi_fail(ctx, TRB_EINVAL, "options->ids: expected a list per row, got NULL");
+  for (int64_t r = 0; r < rows; r++) {
+    const int64_t *ids = o->ids + r * o->k;
+    for (int64_t i = 0; i < o->k; i++)
+      if (ids[i] < -1 || ids[i] >= vocab)
+        return trbi_fail(ctx, TRB_EINVAL,
+                         "options->ids[%" PRId64 "][%" PRId64 "]: expected -1 to %" PRId64 ", got %" PRId64, r, i,
+                         vocab - 1, ids[i]);
+    if (o->form == TRB_FORM_RENORMALISED && !names_two(ids, o->k))
+      return trbi_fail(ctx, TRB_EINVAL,
+                       "options->ids[%" PRId64 "]: expected two different ids for TRB_FORM_RENORMALISED, which is "
+                       "identically 0 on one",
+                       r);
+  }
+  return TRB_OK;
+}
+
+static trb_status check_k(trb_context *ctx, const trb_loss_options *o) {
+  const int64_t least = o->support == TRB_SUPPORT_ALL ? 0 : o->form == TRB_FORM_RENORMALISED ? 2 : 1;
+  if (o->support == TRB_SUPPORT_ALL && o->k != 0)
+    return trbi_fail(ctx, TRB_EINVAL, "options->k: expected 0 with TRB_SUPPORT_ALL, got %" PRId64, o->k);
+  if (o->k < least)
+    return trbi_fail(ctx, TRB_EINVAL, "options->k: expected %" PRId64 " or more, got %" PRId64, least, o->k);
+  if (o->support != TRB_SUPPORT_IDS && o->ids != NULL)
+    return trbi_fail(ctx, TRB_EINVAL, "options->ids: expected NULL without TRB_SUPPORT_IDS, got a list");
+  return TRB_OK;
+}
+
+static trb_status check_options(trb_context *ctx, const trb_loss_options *o) {
+  if (o->form < TRB_FORM_FULL || o->form > TRB_FORM_GENERALISED)
+    return trbi_fail(ctx, TRB_EINVAL, "options->form: expected a TRB_FORM_ number, got %" PRId32, o->form);
+  if (o->support < TRB_SUPPORT_ALL || o->support > TRB_SUPPORT_IDS)
+    return trbi_fail(ctx, TRB_EINVAL, "options->support: expected a TRB_SUPPORT_ number, got %" PRId32, o->support);
+  if (o->form == TRB_FORM_FULL && o->support != TRB_SUPPORT_ALL)
+    return trbi_fail(ctx, TRB_EINVAL, "options->support: expected TRB_SUPPORT_ALL for TRB_FORM_FULL, got %" PRId32,
+                     o->support);
+  return check_k(ctx, o);
+}
+
+/* ---- One row ---- */
+
+static void choose_support(const trb_loss_options *o, trbi_loss_state *state) {
+  const trbi_pair *pair = &state->pair;
+  state->support = (trbi_support){.kind = o->support};
+  if (is_top_k(o->support))
+    state->support.cut =
+        trbi_top_k(pair, o->support == TRB_SUPPORT_STUDENT_TOP_K ? pair->student : pair->teacher, o->k);
+  if (o->support == TRB_SUPPORT_IDS) {
+    state->support.ids = o->ids + pair->row * o->k;
+    state->support.n_ids = o->k;
+  }
+}
+
+static trbi_loss_sums add_up(const trbi_loss_state *state) {
+  const trbi_pair *pair = &state->pair;
+  trbi_loss_sums sum = {0};
+  for (int64_t i = 0; i < trbi_blocks(pair); i++) {
+    trbi_block block;
+    uint8_t mask[TRBI_BLOCK];
+    trbi_read_block(pair, i, &block);
+    trbi_support_block(&state->support, &block, mask);
+    const trbi_loss_sums part =
+        pair->kernels->reverse_kl(block.s, block.t, mask, block.padded, pair->scale_student, pair->scale_teacher);
+    sum.divergence += part.divergence;
+    sum.in_student += part.in_student;
+    sum.in_teacher += part.in_teacher;
+    sum.out_student += part.out_student;
+    sum.out_teacher += part.out_teacher;
+    sum.tokens += part.tokens;
+    sum.infinite += part.infinite;
+  }
+  return sum;
+}
+
+/* Tokens in the top-k of both models. */
+static int64_t count_overlap(const trbi_loss_state *state, int64_t k) {
+  const trbi_pair *pair = &state->pair;
+  const trbi_cut of_student = trbi_top_k(pair, pair->student, k), of_teacher = trbi_top_k(pair, pair->teacher, k);
+  int64_t both = 0;
+  for (int64_t i = 0; i < trbi_blocks(pair); i++) {
+    trbi_block block;
+    trbi_read_block(pair, i, &block);
+    for (int64_t v = 0; v < block.tokens; v++)
+      both +=
+          trbi_in_cut(of_student, block.s[v], block.begin + v) && trbi_in_cut(of_teacher, block.t[v], block.begin + v);
+  }
+  return both;
+}
+
+/* sum over the rest of the vocabulary as one token: its term out_student r - out_student + out_teacher, and r. */
+static int32_t tail(const trbi_loss_state *state, const trbi_loss_sums *sum, double *term, double *ratio) {
+  *term = *ratio = 0.0;
+  if (!(sum->out_student > 0.0)) {
+    *term = sum->out_teacher;
+    return TRB_ROW_OK;
+  }
+  if (sum->out_teacher > 1e-30) {
+    *ratio = trbi_log(sum->out_student / sum->out_teacher);
+    *term = sum->out_teacher * trbi_kl_excess(sum->out_student / sum->out_teacher - 1.0);
+    return TRB_ROW_OK;
+  }
+  const double log_teacher = trbi_log_mass(&state->pair, &state->support, false, true); /* below the range of floats */
+  if (!(log_teacher > -INFINITY)) return TRB_ROW_INFINITE;
+  *ratio = trbi_log(sum->out_student) - log_teacher;
+  *term = sum->out_student * (*ratio - 1.0) + sum->out_teacher;
+  return TRB_ROW_OK;
+}
+
+/* Loss and gradient p (S (a r + b) + c) from the sums; the table of forms in trb.h. */
+static int32_t apply_form(int32_t form, trbi_loss_state *state, const trbi_loss_sums *sum, double *loss) {
+  const double f = sum->divergence, p = sum->in_student, q = sum->in_teacher;
+  double term, ratio;
+  switch (form) {
+  case TRB_FORM_TRUNCATED:
+    *loss = f + (p - q);
+    state->form = (trbi_gradient){1.0, 1.0, -(*loss + p)};
+    return TRB_ROW_OK;
+  case TRB_FORM_RENORMALISED: /* the scales are those of p/P and q/Q by now */
+    *loss = f;
+    state->form = (trbi_gradient){1.0, -f, 0.0};
+    return TRB_ROW_OK;
+  case TRB_FORM_TAIL_BUCKET:
+    if (tail(state, sum, &term, &ratio) != TRB_ROW_OK) return TRB_ROW_INFINITE;
+    *loss = f + term;
+    state->form = (trbi_gradient){1.0, -ratio, ratio - *loss};
+    return TRB_ROW_OK;
+  case TRB_FORM_GENERALISED:
+    *loss = f;
+    state->form = (trbi_gradient){1.0, 0.0, -(f + (p - q))};
+    return TRB_ROW_OK;
+  default:
+    *loss = f;
+    state->form = (trbi_gradient){1.0, 0.0, -f};
+    return TRB_ROW_OK;
+  }
+}
+
+/* Norms on the support alone: p/P and q/Q become p and q. */
+static int32_t renormalise(trbi_loss_state *state) {
+  const double log_p = trbi_log_mass(&state->pair, &state->support, true, false);
+  const double log_q = trbi_log_mass(&state->pair, &state->support, true, true);
+  if (!(log_p > -INFINITY)) return TRB_ROW_EMPTY;
+  if (!(log_q > -INFINITY)) return TRB_ROW_INFINITE;
+  state->pair.scale_student.norm += log_p * TRBI_LOG2E;
+  state->pair.scale_teacher.norm += log_q * TRBI_LOG2E;
+  return TRB_ROW_OK;
+}
+
+static int32_t measure(const trbi_loss_job *job, trbi_loss_state *state, trb_loss_row *row, double *loss) {
+  const trb_loss_options *o = job->options;
+  choose_support(o, state);
+  trbi_loss_sums sum = add_up(state);
+  if (sum.infinite > 0.0) return TRB_ROW_INFINITE;
+  row->mass_student = sum.in_student;
+  row->mass_teacher = sum.in_teacher;
+  row->support = (int64_t)sum.tokens;
+  if (job->rows != NULL && is_top_k(o->support)) row->overlap = count_overlap(state, o->k);
+  if (o->form == TRB_FORM_RENORMALISED) {
+    const int32_t bad = renormalise(state);
+    if (bad < 0) return bad;
+    sum = add_up(state);
+  }
+  return apply_form(o->form, state, &sum, loss);
+}
+
+static void gradient(const trbi_loss_job *job, const trbi_loss_state *state, const trbi_block *block, double scale,
+                     float *grad) {
+  uint8_t mask[TRBI_BLOCK];
+  trbi_support_block(&state->support, block, mask);
+  job->kernels->reverse_kl_gradient(block->s, block->t, mask, block->padded, state->pair.scale_student,
+                                    state->pair.scale_teacher, state->form, scale, grad);
+}
+
+trb_status trb_reverse_kl(trb_context *ctx, const trb_logits *student, const trb_logits *teacher, const double *weight,
+                          const trb_loss_options *options, double *loss, const trb_logits *grad, trb_loss_row *rows) {
+  trb_loss_options known;
+  trb_status status = trbi_read_options(ctx, "options", options, &known, sizeof known, sizeof known);
+  if (status == TRB_OK) status = check_options(ctx, &known);
+  if (status == TRB_OK) status = trbi_check_models(ctx, student, teacher, false);
+  if (status != TRB_OK) return status;
+  trbi_span list = trbi_array_span("options->ids", NULL, 0, 0);
+  if (known.support == TRB_SUPPORT_IDS) {
+    const int64_t common = student->vocab < teacher->vocab ? student->vocab : teacher->vocab;
+    int64_t n;
+    if (__builtin_mul_overflow(student->rows, known.k, &n))
+      return trbi_fail(ctx, TRB_EINVAL, "options->k: expected a list that fits in memory, got %" PRId64 " ids a row",
+                       known.k);
+    status = check_ids(ctx, &known, student->rows, common);
+    if (status != TRB_OK) return status;
+    list = trbi_array_span("options->ids", known.ids, n, sizeof *known.ids);
+  }
+  trbi_loss_job job = {.student = student, .teacher = teacher, .grad = grad, .weight = weight, .loss = loss};
+  job.rows = rows;
+  job.options = &known;
+  job.measure = measure;
+  job.gradient = gradient;
+  return trbi_run_loss(ctx, &job, &list);
+}

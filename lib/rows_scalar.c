@@ -1,0 +1,331 @@
+/* rows_scalar.c - the row kernels in plain C: the specification of their bits.
+ *
+ * Every sum has one accumulator per lane, and the inner loop runs over lanes without a branch, so that a compiler can
+ * turn it into vector code of any width. An instruction set includes this file under another table name. */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "fmath.h"
+#include "rows.h"
+
+#ifndef TRBI_TABLE
+#define TRBI_TABLE     trbi_kernels_scalar
+#define TRBI_TABLE_ISA TRB_ISA_SCALAR
+#endif
+
+#define LN2F 0x1.62e430p-1f
+
+/* ---- Loads and stores ---- */
+
+/* Denormal halves are integers times 2^-24: no denormal float occurs, so the host's flush modes do not matter. */
+static inline float half_to_float(uint16_t half) {
+  const int32_t magnitude = half & 0x7fff;
+  const float small = (float)magnitude * 0x1p-24f;
+  const int32_t normal = (magnitude << 13) + (112 << 23);
+  const int32_t special = (magnitude << 13) + (224 << 23);
+  const int32_t bits = magnitude < 0x0400 ? trbi_float_bits(small) : magnitude < 0x7c00 ? normal : special;
+  return trbi_bits_float(bits | (half & 0x8000) * (1 << 16));
+}
+
+/* To nearest, ties to even. Below 2^-14 the addition of 1/2 rounds to a multiple of 2^-24. */
+static inline uint16_t float_to_half(float x) {
+  const int32_t bits = trbi_float_bits(x) & 0x7fffffff;
+  const int32_t sign = (int32_t)(((uint32_t)trbi_float_bits(x) >> 16) & 0x8000u);
+  const int32_t small = trbi_float_bits(trbi_bits_float(bits) + 0.5f) - trbi_float_bits(0.5f);
+  const int32_t normal = (bits + 0xfff + ((bits >> 13) & 1) - (112 << 23)) >> 13;
+  const int32_t large = bits > 0x7f800000 ? 0x7e00 : 0x7c00;
+  const int32_t half = bits < (113 << 23) ? small : bits < 0x477ff000 ? normal : large;
+  return (uint16_t)(half | sign);
+}
+
+static inline float bfloat_to_float(uint16_t bfloat) {
+  return trbi_bits_float((int32_t)((uint32_t)bfloat << 16));
+}
+
+static inline uint16_t float_to_bfloat(float x) {
+  const uint32_t bits = (uint32_t)trbi_float_bits(x);
+  const uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+  const uint32_t quiet = (bits >> 16) | 0x40u;
+  return (uint16_t)((bits & 0x7fffffffu) > 0x7f800000u ? quiet : rounded);
+}
+
+static void load(const void *from, int32_t dtype, float *restrict to, int64_t n) {
+  const uint16_t *restrict words = from;
+  if (dtype == TRB_F32)
+    memcpy(to, from, (size_t)n * sizeof *to);
+  else if (dtype == TRB_F16)
+    for (int64_t i = 0; i < n; i++) to[i] = half_to_float(words[i]);
+  else
+    for (int64_t i = 0; i < n; i++) to[i] = bfloat_to_float(words[i]);
+}
+
+static void store(const float *restrict from, void *to, int32_t dtype, int64_t n) {
+  uint16_t *restrict words = to;
+  if (dtype == TRB_F32)
+    memcpy(to, from, (size_t)n * sizeof *from);
+  else if (dtype == TRB_F16)
+    for (int64_t i = 0; i < n; i++) words[i] = float_to_half(from[i]);
+  else
+    for (int64_t i = 0; i < n; i++) words[i] = float_to_bfloat(from[i]);
+}
+
+/* ---- Lanes ---- */
+
+#define FOR_LANES(l) for (int l = 0; l < TRBI_LANES; l++)
+
+static inline double fold(const double *lane) {
+  double eight[8], four[4];
+  for (int l = 0; l < 8; l++) eight[l] = lane[l] + lane[l + 8];
+  for (int l = 0; l < 4; l++) four[l] = eight[l] + eight[l + 4];
+  return (four[0] + four[2]) + (four[1] + four[3]);
+}
+
+static inline double log2_probability(trbi_scale scale, float x) {
+  return fma(scale.k, (double)x - scale.max, -scale.norm);
+}
+
+/* Tokens of one model against the other's: log2 probabilities and what is masked. */
+typedef struct token {
+  double a, b; /* log2 p, log2 q; -inf where masked */
+  bool both;   /* neither is masked */
+} token;
+
+static inline token read_token(trbi_scale student, trbi_scale teacher, float s, float t) {
+  token v;
+  v.a = log2_probability(student, s);
+  v.b = log2_probability(teacher, t);
+  v.both = (s > -INFINITY) & (t > -INFINITY);
+  return v;
+}
+
+/* A difference of log2 probabilities as a natural logarithm, bounded so that its square is finite. */
+static inline float natural(double log2_ratio) {
+  double bounded = log2_ratio < 1e18 ? log2_ratio : 1e18;
+  bounded = bounded > -1e18 ? bounded : -1e18;
+  return (float)bounded * LN2F;
+}
+
+/* h of a token that has lost its whole weight: kl_term(p, 0, h) = (p, -p) for any h below -1. */
+#define GONE (-2.0f)
+
+/* ---- Kernels ---- */
+
+static trbi_peak peak(const float *x, int64_t n) {
+  float top[TRBI_LANES];
+  int32_t bad[TRBI_LANES];
+  FOR_LANES(l) {
+    top[l] = -INFINITY;
+    bad[l] = 0;
+  }
+  for (int64_t i = 0; i < n; i += TRBI_LANES) FOR_LANES(l) {
+      const float v = x[i + l];
+      top[l] = v > top[l] ? v : top[l];
+      bad[l] |= !(v < INFINITY);
+    }
+  trbi_peak result = {-INFINITY, false};
+  FOR_LANES(l) {
+    result.max = top[l] > result.max ? top[l] : result.max;
+    result.bad |= bad[l] != 0;
+  }
+  return result;
+}
+
+static trbi_survey survey(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher) {
+  double sum[12][TRBI_LANES] = {{0}};
+  for (int64_t i = 0; i < n; i += TRBI_LANES) FOR_LANES(l) {
+      const bool s_here = s[i + l] > -INFINITY, t_here = t[i + l] > -INFINITY;
+      const double x = student.k * ((double)s[i + l] - student.max);
+      const double y = teacher.k * ((double)t[i + l] - teacher.max);
+      const double ws = (double)trbi_exp2(x), wt = (double)trbi_exp2(y);
+      const bool both = s_here & t_here;
+      const double d = both ? y - x : 0.0;
+      const double bs = both ? ws : 0.0, bt = both ? wt : 0.0;
+      sum[0][l] += ws;
+      sum[1][l] += wt;
+      sum[2][l] = fma(ws, s_here ? x : 0.0, sum[2][l]);
+      sum[3][l] = fma(wt, t_here ? y : 0.0, sum[3][l]);
+      sum[4][l] += bs;
+      sum[5][l] += bt;
+      sum[6][l] = fma(bs, d, sum[6][l]);
+      sum[7][l] = fma(bs * d, d, sum[7][l]);
+      sum[8][l] = fma(bt, d, sum[8][l]);
+      sum[9][l] += both ? 1.0 : 0.0;
+      sum[10][l] += (s_here & !t_here) ? 1.0 : 0.0;
+      sum[11][l] += (t_here & !s_here) ? 1.0 : 0.0;
+    }
+  return (trbi_survey){fold(sum[0]), fold(sum[1]), fold(sum[2]), fold(sum[3]), fold(sum[4]),  fold(sum[5]),
+                       fold(sum[6]), fold(sum[7]), fold(sum[8]), fold(sum[9]), fold(sum[10]), fold(sum[11])};
+}
+
+static trbi_tilt tilt(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher, double beta,
+                      double center) {
+  double divergence[TRBI_LANES] = {0}, change[TRBI_LANES] = {0}, square[TRBI_LANES] = {0}, ratio[TRBI_LANES] = {0};
+  for (int64_t i = 0; i < n; i += TRBI_LANES) FOR_LANES(l) {
+      const token v = read_token(student, teacher, s[i + l], t[i + l]);
+      const double r = v.both ? v.b - v.a : 0.0;
+      const double g = fma(beta, r, -center);
+      const float p = trbi_exp2(v.a);
+      const float w = trbi_exp2(v.both ? v.a + g : -INFINITY);
+      const float h = v.both ? natural(g) : GONE;
+      const trbi_term term = trbi_kl_term(p, w, h);
+      divergence[l] += (double)term.divergence;
+      change[l] += (double)term.change;
+      square[l] = fma((double)(w * h), (double)h, square[l]);
+      ratio[l] = fma((double)w, r, ratio[l]);
+    }
+  return (trbi_tilt){fold(divergence), fold(change), fold(square), fold(ratio)};
+}
+
+static inline double log2_blend(token v, double beta, double norm) {
+  return v.both ? fma(beta, v.b - v.a, v.a) - norm : -INFINITY;
+}
+
+static void blend(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher, double beta,
+                  double norm, float *restrict out) {
+  for (int64_t i = 0; i < n; i++) out[i] = (float)log2_blend(read_token(student, teacher, s[i], t[i]), beta, norm);
+}
+
+static void blend_mass(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher, double beta,
+                       double *max, double *mass) {
+  double y[TRBI_BLOCK], top[TRBI_LANES], sum[TRBI_LANES] = {0};
+  FOR_LANES(l) top[l] = -INFINITY;
+  for (int64_t i = 0; i < n; i += TRBI_LANES) FOR_LANES(l) {
+      y[i + l] = log2_blend(read_token(student, teacher, s[i + l], t[i + l]), beta, 0.0);
+      top[l] = y[i + l] > top[l] ? y[i + l] : top[l];
+    }
+  *max = -INFINITY;
+  FOR_LANES(l) *max = top[l] > *max ? top[l] : *max;
+  const double base = *max > -INFINITY ? *max : 0.0;
+  for (int64_t i = 0; i < n; i += TRBI_LANES) FOR_LANES(l) sum[l] += (double)trbi_exp2(y[i + l] - base);
+  *mass = fold(sum);
+}
+
+static double mass(const float *y, int64_t n) {
+  double sum[TRBI_LANES] = {0};
+  for (int64_t i = 0; i < n; i += TRBI_LANES) FOR_LANES(l) sum[l] += (double)trbi_exp2((double)y[i + l]);
+  return fold(sum);
+}
+
+static trbi_loss_sums reverse_kl(const float *s, const float *t, const uint8_t *support, int64_t n, trbi_scale student,
+                                 trbi_scale teacher) {
+  double sum[7][TRBI_LANES] = {{0}};
+  for (int64_t i = 0; i < n; i += TRBI_LANES) FOR_LANES(l) {
+      const token v = read_token(student, teacher, s[i + l], t[i + l]);
+      const bool in = support[i + l] != 0;
+      const bool s_here = s[i + l] > -INFINITY, t_here = t[i + l] > -INFINITY;
+      const double p = (double)trbi_exp2(v.a), q = (double)trbi_exp2(v.b);
+      const float r = v.both ? natural(v.a - v.b) : GONE;
+      const trbi_term term = trbi_kl_term((float)q, (float)p, r);
+      sum[0][l] += (in & (t_here | !s_here)) ? (double)term.divergence : 0.0;
+      sum[1][l] += in ? p : 0.0;
+      sum[2][l] += in ? q : 0.0;
+      sum[3][l] += in ? 0.0 : p;
+      sum[4][l] += in ? 0.0 : q;
+      sum[5][l] += (in & s_here) ? 1.0 : 0.0;
+      sum[6][l] += (in & s_here & !t_here) ? 1.0 : 0.0;
+    }
+  return (trbi_loss_sums){fold(sum[0]), fold(sum[1]), fold(sum[2]), fold(sum[3]),
+                          fold(sum[4]), fold(sum[5]), fold(sum[6])};
+}
+
+static void reverse_kl_gradient(const float *s, const float *t, const uint8_t *support, int64_t n, trbi_scale student,
+                                trbi_scale teacher, trbi_gradient form, double scale, float *restrict grad) {
+  for (int64_t i = 0; i < n; i++) {
+    const token v = read_token(student, teacher, s[i], t[i]);
+    const double p = (double)trbi_exp2(v.a);
+    const double r = v.both ? (v.a - v.b) * 0x1.62e42fefa39efp-1 : 0.0;
+    const double factor = support[i] != 0 ? fma(form.a, r, form.b) + form.c : form.c;
+    grad[i] = p > 0.0 ? (float)(scale * (p * factor)) : 0.0f;
+  }
+}
+
+/* KL(q||p) of one token as a change from p to q. */
+static inline trbi_term forward_term(token v, bool s_here) {
+  const float p = trbi_exp2(v.a), q = trbi_exp2(s_here ? v.b : -INFINITY);
+  return trbi_kl_term(p, q, v.both ? natural(v.b - v.a) : GONE);
+}
+
+static double forward_kl(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher) {
+  double sum[TRBI_LANES] = {0};
+  for (int64_t i = 0; i < n; i += TRBI_LANES) FOR_LANES(l) {
+      const token v = read_token(student, teacher, s[i + l], t[i + l]);
+      sum[l] += (double)forward_term(v, s[i + l] > -INFINITY).divergence;
+    }
+  return fold(sum);
+}
+
+static void forward_kl_gradient(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher,
+                                double scale, float *restrict grad) {
+  for (int64_t i = 0; i < n; i++) {
+    const token v = read_token(student, teacher, s[i], t[i]);
+    grad[i] = (float)(-scale * (double)forward_term(v, s[i] > -INFINITY).change);
+  }
+}
+
+/* log(p/m) and log(q/m) of one token, m = b q + (1-b) p. With r = log(p/q) and x = -|r|, the logarithm of the more
+ * probable model over m is -log(1 + c (e^x - 1)), c the weight of the other one in m; the other model's is that plus x.
+ */
+typedef struct mixture {
+  float p, q, m;
+  float log_p, log_q; /* over m; GONE where the model masks the token */
+} mixture;
+
+static inline mixture mix(token v, bool s_here, bool t_here, double b) {
+  mixture x;
+  x.p = trbi_exp2(v.a);
+  x.q = trbi_exp2(v.b);
+  x.m = (float)fma(b, (double)x.q, (1.0 - b) * (double)x.p);
+  const float r = v.both ? natural(v.a - v.b) : 0.0f;
+  const float down = -fabsf(r);
+  const bool near = down >= -1.0f;
+  const float part = near ? down : 0.0f;
+  const float change =
+      near ? fmaf(part * part, trbi_expm1_rest(part), part) : trbi_exp2((double)down * 0x1.71547652b82fep+0) - 1.0f;
+  const bool p_larger = r >= 0.0f;
+  const double high = -trbi_log1p_lane((p_larger ? b : 1.0 - b) * (double)change);
+  const double low = high + (double)down;
+  const double alone_p = -trbi_log1p_lane(-b), alone_q = -trbi_log1p_lane(b - 1.0);
+  x.log_p = !s_here ? GONE : !t_here ? (float)alone_p : (float)(p_larger ? high : low);
+  x.log_q = !t_here ? GONE : !s_here ? (float)alone_q : (float)(p_larger ? low : high);
+  return x;
+}
+
+static void jsd(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher, double b,
+                double *kl_student, double *kl_teacher) {
+  double of_p[TRBI_LANES] = {0}, of_q[TRBI_LANES] = {0};
+  for (int64_t i = 0; i < n; i += TRBI_LANES) FOR_LANES(l) {
+      const token v = read_token(student, teacher, s[i + l], t[i + l]);
+      const mixture x = mix(v, s[i + l] > -INFINITY, t[i + l] > -INFINITY, b);
+      of_p[l] += (double)trbi_kl_term(x.m, x.p, x.log_p).divergence;
+      of_q[l] += (double)trbi_kl_term(x.m, x.q, x.log_q).divergence;
+    }
+  *kl_student = fold(of_p);
+  *kl_teacher = fold(of_q);
+}
+
+static void jsd_gradient(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher, double b,
+                         double kl_student, double scale, float *restrict grad) {
+  for (int64_t i = 0; i < n; i++) {
+    const token v = read_token(student, teacher, s[i], t[i]);
+    const mixture x = mix(v, s[i] > -INFINITY, t[i] > -INFINITY, b);
+    grad[i] = (float)(scale * ((double)x.p * ((double)x.log_p - kl_student)));
+  }
+}
+
+const trbi_kernels TRBI_TABLE = {
+    TRBI_TABLE_ISA,
+    load,
+    store,
+    peak,
+    survey,
+    tilt,
+    blend,
+    blend_mass,
+    mass,
+    reverse_kl,
+    reverse_kl_gradient,
+    forward_kl,
+    forward_kl_gradient,
+    jsd,
+    jsd_gradient,
+};

@@ -1,0 +1,265 @@
+/* sample.c - one token per row from the behavior, after the caller's filters.
+ *
+ * A row is read once for its largest logits and once for its mass by groups of blocks; the token is then found by
+ * reading one group again. Everything is relative to the most probable token, whose log-weight is exactly 0. */
+#include <math.h>
+#include <stdatomic.h>
+
+#include <Random123/philox.h>
+
+#include "blend.h"
+#include "dmath.h"
+#include "fmath.h"
+#include "select.h"
+#include "tally.h"
+
+/* At most this many groups, whatever the vocabulary; one block each up to 524,288 tokens. */
+enum { GROUPS = 512 };
+
+typedef struct sample_job {
+  const trbi_kernels *kernels;
+  const trb_logits *student, *teacher;
+  const trb_blend *blend;
+  trb_sampler sampler;
+  trb_draw *out;
+  trbi_tally tally;
+} sample_job;
+
+/* The behavior of an open row: log2 weights relative to the largest one. */
+typedef struct behavior {
+  const trbi_pair *pair;
+  double beta, top;
+  int64_t blocks, group_blocks;
+} behavior;
+
+/* ---- Random numbers ---- */
+
+/* A number in [0, 1) with 53 bits: Philox 4x32-10 of (stream, index, purpose) under the seed. */
+static double uniform(const trb_sampler *sampler, int64_t row) {
+  const uint64_t stream = sampler->stream != NULL ? sampler->stream[row] : (uint64_t)row;
+  const uint64_t index = sampler->index != NULL ? (uint64_t)sampler->index[row] : 0;
+  const philox4x32_ctr_t counter = {{(uint32_t)stream, (uint32_t)(stream >> 32), (uint32_t)index,
+                                     (uint32_t)(index >> 32) | (uint32_t)sampler->purpose << 24}};
+  const philox4x32_key_t key = {{(uint32_t)sampler->seed, (uint32_t)(sampler->seed >> 32)}};
+  const philox4x32_ctr_t random = philox4x32_R(10, counter, key);
+  return (double)(((uint64_t)random.v[0] << 32 | random.v[1]) >> 11) * 0x1p-53;
+}
+
+/* ---- Weights ---- */
+
+/* log2 weights of a block; returns its number of tokens, the padding beyond is -inf. */
+static int64_t read_weights(const behavior *mu, int64_t number, int64_t *padded, float *y) {
+  trbi_block block;
+  trbi_read_block(mu->pair, number, &block);
+  mu->pair->kernels->blend(block.s, block.t, block.padded, mu->pair->scale_student, mu->pair->scale_teacher, mu->beta,
+                           mu->top, y);
+  *padded = block.padded;
+  return block.tokens;
+}
+
+static const float *read_values(const void *of, int64_t block, int64_t *tokens, float *room) {
+  int64_t padded;
+  *tokens = read_weights(of, block, &padded, room);
+  return room;
+}
+
+/* Masks what the cut leaves out, counting what it keeps. */
+static int64_t apply_cut(trbi_cut cut, int64_t block, int64_t tokens, float *y) {
+  int64_t kept = 0;
+  for (int64_t i = 0; i < tokens; i++) {
+    const bool in = trbi_in_cut(cut, y[i], block * TRBI_BLOCK + i);
+    kept += in;
+    y[i] = in ? y[i] : -INFINITY;
+  }
+  return kept;
+}
+
+/* Mass of each group before any filter, in units of the largest weight of the row; returns the total, 0 if mu is
+ * nothing. Counts the tokens that neither model masks and finds mu->top on the way: first every group relative to its
+ * own largest weight, then all of them to the row's. */
+static double group_masses(behavior *mu, double *masses, int64_t *kept) {
+  trbi_log_sum sums[GROUPS];
+  *kept = 0;
+  mu->top = -INFINITY;
+  for (int g = 0; g < GROUPS; g++) sums[g] = trbi_log_sum_zero();
+  for (int64_t i = 0; i < mu->blocks; i++) {
+    trbi_block block;
+    double top, mass;
+    trbi_read_block(mu->pair, i, &block);
+    mu->pair->kernels->blend_mass(block.s, block.t, block.padded, mu->pair->scale_student, mu->pair->scale_teacher,
+                                  mu->beta, &top, &mass);
+    for (int64_t v = 0; v < block.tokens; v++) *kept += (block.s[v] > -INFINITY) & (block.t[v] > -INFINITY);
+    trbi_log_sum_add(&sums[i / mu->group_blocks], top, mass);
+    mu->top = top > mu->top ? top : mu->top;
+  }
+  double total = 0.0;
+  for (int g = 0; g < GROUPS; g++) {
+    masses[g] = sums[g].mass > 0.0 ? sums[g].mass * trbi_exp(TRBI_LN2 * (sums[g].top - mu->top)) : 0.0;
+    total += masses[g];
+  }
+  return total;
+}
+
+/* The same after a cut; *kept counts its tokens. */
+static double cut_masses(const behavior *mu, trbi_cut cut, double *masses, int64_t *kept) {
+  float y[TRBI_BLOCK];
+  double total = 0.0;
+  *kept = 0;
+  for (int g = 0; g < GROUPS; g++) masses[g] = 0.0;
+  for (int64_t i = 0; i < mu->blocks; i++) {
+    int64_t padded;
+    const int64_t tokens = read_weights(mu, i, &padded, y);
+    *kept += apply_cut(cut, i, tokens, y);
+    masses[i / mu->group_blocks] += mu->pair->kernels->mass(y, padded);
+  }
+  for (int g = 0; g < GROUPS; g++) total += masses[g];
+  return total;
+}
+
+/* ---- Filters ---- */
+
+static trbi_cut filter(const behavior *mu, const trb_sampler *sampler) {
+  const trbi_values values = {read_values, mu, mu->blocks};
+  trbi_cut cut = trbi_cut_nothing();
+  if (sampler->top_k > 0) cut = trbi_select_count(&values, cut, sampler->top_k);
+  if (sampler->top_p > 0.0 && sampler->top_p < 1.0) cut = trbi_select_mass(&values, cut, sampler->top_p);
+  if (sampler->min_p > 0.0) {
+    const float least = (float)(TRBI_LOG2E * trbi_log(sampler->min_p));
+    if (least > cut.floor) cut = (trbi_cut){least, INT64_MAX};
+  }
+  return cut;
+}
+
+/* ---- The draw ---- */
+
+/* Walks the group in which the cumulative mass passes the target. Rounding may leave the target just beyond the end;
+ * then it is the group's last token of positive weight. */
+static int64_t walk_group(const behavior *mu, trbi_cut cut, int64_t group, double target) {
+  float y[TRBI_BLOCK];
+  int64_t token = -1;
+  double sum = 0.0;
+  const int64_t first = group * mu->group_blocks, end = first + mu->group_blocks;
+  for (int64_t i = first; i < end && i < mu->blocks; i++) {
+    int64_t padded;
+    const int64_t tokens = read_weights(mu, i, &padded, y);
+    apply_cut(cut, i, tokens, y);
+    for (int64_t v = 0; v < tokens; v++) {
+      const double weight = (double)trbi_exp2((double)y[v]);
+      if (weight > 0.0) token = i * TRBI_BLOCK + v;
+      sum += weight;
+      if (sum > target) return token;
+    }
+  }
+  return token;
+}
+
+static int64_t draw_token(const behavior *mu, trbi_cut cut, const double *masses, double target) {
+  int64_t last = 0;
+  for (int64_t g = 0; g < GROUPS; g++) {
+    if (!(masses[g] > 0.0)) continue;
+    last = g;
+    if (target < masses[g]) break;
+    target -= masses[g];
+  }
+  return walk_group(mu, cut, last, target);
+}
+
+/* The lowest id whose log-weight is 0. */
+static int64_t first_top(const behavior *mu) {
+  float y[TRBI_BLOCK];
+  int64_t token = 0;
+  for (int64_t i = 0; i < mu->blocks; i++) {
+    int64_t padded;
+    const int64_t tokens = read_weights(mu, i, &padded, y);
+    for (int64_t v = 0; v < tokens; v++, token++)
+      if (y[v] == 0.0f) return token;
+  }
+  return token;
+}
+
+static double log_weight(const behavior *mu, int64_t token) {
+  const trbi_pair *pair = mu->pair;
+  const double a = trbi_log2_probability(pair->student, pair->row, pair->scale_student, token);
+  const double b = trbi_log2_probability(pair->teacher, pair->row, pair->scale_teacher, token);
+  return TRBI_LN2 * (fma(mu->beta, b - a, a) - mu->top);
+}
+
+/* Natural log-probability from the logit and the row's log-sum-exp. */
+static double log_probability(const trb_logits *view, int64_t row, int64_t token, double lse) {
+  return (double)trbi_load(view, row, token) / trbi_temperature(view) - lse;
+}
+
+static int32_t draw_row(const sample_job *job, int64_t row, trb_draw *draw) {
+  const trb_blend *blend = &job->blend[row];
+  trbi_pair pair;
+  double masses[GROUPS];
+  const int32_t bad = trbi_open_blend(&pair, job->kernels, job->student, job->teacher, blend, row);
+  if (bad != 0) return bad;
+  const int64_t blocks = trbi_blocks(&pair);
+  behavior mu = {&pair, blend->beta, 0.0, blocks, (blocks + GROUPS - 1) / GROUPS};
+  const double all = group_masses(&mu, masses, &draw->kept);
+  if (!(all > 0.0)) return TRB_ROW_EMPTY;
+  const bool filtered = job->sampler.top_k > 0 || job->sampler.top_p > 0.0 || job->sampler.min_p > 0.0;
+  const trbi_cut cut = filtered ? filter(&mu, &job->sampler) : trbi_cut_nothing();
+  const double total = filtered ? cut_masses(&mu, cut, masses, &draw->kept) : all;
+  draw->token =
+      job->sampler.greedy ? first_top(&mu) : draw_token(&mu, cut, masses, uniform(&job->sampler, row) * total);
+  const double weight = log_weight(&mu, draw->token);
+  draw->log_sampled = job->sampler.greedy ? 0.0 : weight - trbi_log(total);
+  draw->log_behavior = weight - trbi_log(all);
+  draw->log_student = log_probability(job->student, row, draw->token, blend->lse_student);
+  draw->log_teacher = job->teacher != NULL ? log_probability(job->teacher, row, draw->token, blend->lse_teacher) : NAN;
+  return TRB_ROW_OK;
+}
+
+static void sample_row(void *data, int64_t row) {
+  sample_job *job = data;
+  trb_draw draw = {.status = TRB_ROW_OK};
+  const int32_t status = draw_row(job, row, &draw);
+  if (status < 0) {
+    draw = (trb_draw){-1, 0, NAN, NAN, NAN, NAN, status, 0};
+    trbi_tally_add(&job->tally, row, status);
+  }
+  job->out[row] = draw;
+}
+
+/* ---- Arguments ---- */
+
+static trb_status check_sampler(trb_context *ctx, const trb_sampler *s, int64_t rows) {
+  if (s->top_k < 0) return trbi_fail(ctx, TRB_EINVAL, "sampler->top_k: expected 0 or more, got %" PRId64, s->top_k);
+  if (!(s->top_p >= 0.0 && s->top_p <= 1.0))
+    return trbi_fail(ctx, TRB_EINVAL, "sampler->top_p: expected a number in [0, 1], got %g", s->top_p);
+  if (!(s->min_p >= 0.0 && s->min_p <= 1.0))
+    return trbi_fail(ctx, TRB_EINVAL, "sampler->min_p: expected a number in [0, 1], got %g", s->min_p);
+  if (s->greedy != 0 && s->greedy != 1)
+    return trbi_fail(ctx, TRB_EINVAL, "sampler->greedy: expected 0 or 1, got %" PRId32, s->greedy);
+  if (s->purpose < 0 || s->purpose > 255)
+    return trbi_fail(ctx, TRB_EINVAL, "sampler->purpose: expected 0 to 255, got %" PRId32, s->purpose);
+  for (int64_t r = 0; s->index != NULL && r < rows; r++)
+    if (s->index[r] < 0 || s->index[r] >= INT64_C(1) << 56)
+      return trbi_fail(ctx, TRB_EINVAL, "sampler->index[%" PRId64 "]: expected 0 to 2^56 - 1, got %" PRId64, r,
+                       s->index[r]);
+  return TRB_OK;
+}
+
+trb_status trb_sample(trb_context *ctx, const trb_logits *student, const trb_logits *teacher, const trb_blend *blend,
+                      const trb_sampler *sampler, trb_draw *out) {
+  sample_job job = {.student = student, .teacher = teacher, .blend = blend, .out = out};
+  trb_status status = trbi_read_options(ctx, "sampler", sampler, &job.sampler, sizeof job.sampler, sizeof job.sampler);
+  if (status == TRB_OK) status = trbi_check_blends(ctx, student, teacher, blend);
+  if (status == TRB_OK) status = check_sampler(ctx, &job.sampler, student->rows);
+  if (status != TRB_OK) return status;
+  const int64_t rows = student->rows;
+  if (out == NULL && rows > 0) return trbi_fail(ctx, TRB_EINVAL, "out: expected room for the rows, got NULL");
+  const trbi_span spans[] = {trbi_array_span("out", out, rows, sizeof *out),
+                             trbi_view_span("student", student),
+                             trbi_view_span("teacher", teacher != NULL ? teacher : student),
+                             trbi_array_span("blend", blend, rows, sizeof *blend),
+                             trbi_array_span("sampler->stream", job.sampler.stream, rows, sizeof(uint64_t)),
+                             trbi_array_span("sampler->index", job.sampler.index, rows, sizeof(int64_t))};
+  status = trbi_check_spans(ctx, spans, 6, 1);
+  if (status != TRB_OK) return status;
+  job.kernels = trbi_kernels_of(ctx);
+  status = trbi_each_row(ctx, rows, sample_row, &job);
+  return status != TRB_OK ? status : trbi_tally_status(ctx, &job.tally, rows);
+}

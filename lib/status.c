@@ -1,0 +1,52 @@
+/* status.c - what the numbers that calls return mean, in words, and the version. */
+#include "core.h"
+
+const char *trb_strerror(trb_status status) {
+  switch (status) {
+  case TRB_OK:
+    return "TRB_OK: success";
+  case TRB_EINVAL:
+    return "TRB_EINVAL: an argument breaks its contract";
+  case TRB_ENOMEM:
+    return "TRB_ENOMEM: memory or a thread could not be had";
+  case TRB_EROWS:
+    return "TRB_EROWS: some rows hold no result";
+  case TRB_ECALLBACK:
+    return "TRB_ECALLBACK: a callback asked to stop";
+  case TRB_ECOMM:
+    return "TRB_ECOMM: a reduction across shards failed";
+  default:
+    return "unknown status";
+  }
+}
+
+const char *trb_row_strerror(int32_t row_status) {
+  switch (row_status) {
+  case TRB_ROW_BLENDED:
+    return "TRB_ROW_BLENDED: the KL budget is active";
+  case TRB_ROW_TEACHER:
+    return "TRB_ROW_TEACHER: the teacher is inside the budget";
+  case TRB_ROW_STUDENT:
+    return "TRB_ROW_STUDENT: the budget is zero";
+  case TRB_ROW_UNREACHABLE:
+    return "TRB_ROW_UNREACHABLE: the teacher masks too much student mass for the budget";
+  case TRB_ROW_GIVEN:
+    return "TRB_ROW_GIVEN: the caller gave beta";
+  case TRB_ROW_OK:
+    return "TRB_ROW_OK: computed";
+  case TRB_ROW_SKIPPED:
+    return "TRB_ROW_SKIPPED: weight 0, not read";
+  case TRB_ROW_EMPTY:
+    return "TRB_ROW_EMPTY: every token is masked";
+  case TRB_ROW_NOT_A_NUMBER:
+    return "TRB_ROW_NOT_A_NUMBER: NaN or +inf in the input";
+  case TRB_ROW_INFINITE:
+    return "TRB_ROW_INFINITE: the divergence is infinite";
+  default:
+    return "unknown row status";
+  }
+}
+
+uint32_t trb_version(void) {
+  return (uint32_t)TRB_VERSION_MAJOR << 16 | (uint32_t)TRB_VERSION_MINOR << 8 | (uint32_t)TRB_VERSION_PATCH;
+}

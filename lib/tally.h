@@ -1,0 +1,31 @@
+/* tally.h - how many rows of a call went bad, and which was first, counted by any number of threads. */
+#ifndef TRBI_TALLY_H
+#define TRBI_TALLY_H
+
+#include <inttypes.h>
+#include <stdatomic.h>
+
+#include "core.h"
+
+/* Zero-initialised. The first bad row is kept as (row + 1) * 16 - row status, which orders by row; 0 is none. */
+typedef struct trbi_tally {
+  _Atomic int64_t bad, first;
+} trbi_tally;
+
+static inline void trbi_tally_add(trbi_tally *tally, int64_t row, int32_t row_status) {
+  const int64_t mine = (row + 1) * 16 - row_status;
+  int64_t first = atomic_load(&tally->first);
+  while ((first == 0 || mine < first) && !atomic_compare_exchange_weak(&tally->first, &first, mine)) continue;
+  atomic_fetch_add(&tally->bad, 1);
+}
+
+/* TRB_OK, or TRB_EROWS with a text. */
+static inline trb_status trbi_tally_status(trb_context *ctx, trbi_tally *tally, int64_t rows) {
+  const int64_t bad = atomic_load(&tally->bad), first = atomic_load(&tally->first);
+  if (bad == 0) return TRB_OK;
+  const int64_t row = first / 16 - 1;
+  return trbi_fail(ctx, TRB_EROWS, "%" PRId64 " of %" PRId64 " rows hold no result; the first is row %" PRId64 ": %s",
+                   bad, rows, row, trb_row_strerror((int32_t)((row + 1) * 16 - first)));
+}
+
+#endif
