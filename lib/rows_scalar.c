@@ -111,47 +111,50 @@ static inline float natural(double log2_ratio) {
 /* ---- Kernels ---- */
 
 static trbi_peak peak(const float *x, int64_t n) {
-  float top[TRBI_LANES];
-  int32_t bad[TRBI_LANES];
-  FOR_LANES(l) {
+  float top[TRBI_LANES], bad[TRBI_LANES];
+  FOR_LANES (l) {
     top[l] = -INFINITY;
-    bad[l] = 0;
+    bad[l] = 0.0f;
   }
-  for (int64_t i = 0; i < n; i += TRBI_LANES) FOR_LANES(l) {
+  for (int64_t i = 0; i < n; i += TRBI_LANES)
+    FOR_LANES (l) {
       const float v = x[i + l];
       top[l] = v > top[l] ? v : top[l];
-      bad[l] |= !(v < INFINITY);
+      bad[l] = v < INFINITY ? bad[l] : 1.0f;
     }
   trbi_peak result = {-INFINITY, false};
-  FOR_LANES(l) {
+  FOR_LANES (l) {
     result.max = top[l] > result.max ? top[l] : result.max;
-    result.bad |= bad[l] != 0;
+    result.bad |= bad[l] > 0.0f;
   }
   return result;
 }
 
+/* Flags are numbers here: a product with 0 or 1 stays a vector operation where a choice would become a branch. */
 static trbi_survey survey(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher) {
   double sum[12][TRBI_LANES] = {{0}};
-  for (int64_t i = 0; i < n; i += TRBI_LANES) FOR_LANES(l) {
-      const bool s_here = s[i + l] > -INFINITY, t_here = t[i + l] > -INFINITY;
+  for (int64_t i = 0; i < n; i += TRBI_LANES)
+    FOR_LANES (l) {
       const double x = student.k * ((double)s[i + l] - student.max);
       const double y = teacher.k * ((double)t[i + l] - teacher.max);
+      const double s_here = x > -INFINITY ? 1.0 : 0.0, t_here = y > -INFINITY ? 1.0 : 0.0;
+      const double finite_x = x > -INFINITY ? x : 0.0, finite_y = y > -INFINITY ? y : 0.0;
+      const double both = s_here * t_here;
+      const double d = (finite_y - finite_x) * both;
       const double ws = (double)trbi_exp2(x), wt = (double)trbi_exp2(y);
-      const bool both = s_here & t_here;
-      const double d = both ? y - x : 0.0;
-      const double bs = both ? ws : 0.0, bt = both ? wt : 0.0;
+      const double bs = ws * both, bt = wt * both;
       sum[0][l] += ws;
       sum[1][l] += wt;
-      sum[2][l] = fma(ws, s_here ? x : 0.0, sum[2][l]);
-      sum[3][l] = fma(wt, t_here ? y : 0.0, sum[3][l]);
+      sum[2][l] = fma(ws, finite_x, sum[2][l]);
+      sum[3][l] = fma(wt, finite_y, sum[3][l]);
       sum[4][l] += bs;
       sum[5][l] += bt;
       sum[6][l] = fma(bs, d, sum[6][l]);
       sum[7][l] = fma(bs * d, d, sum[7][l]);
       sum[8][l] = fma(bt, d, sum[8][l]);
-      sum[9][l] += both ? 1.0 : 0.0;
-      sum[10][l] += (s_here & !t_here) ? 1.0 : 0.0;
-      sum[11][l] += (t_here & !s_here) ? 1.0 : 0.0;
+      sum[9][l] += both;
+      sum[10][l] += s_here - both;
+      sum[11][l] += t_here - both;
     }
   return (trbi_survey){fold(sum[0]), fold(sum[1]), fold(sum[2]), fold(sum[3]), fold(sum[4]),  fold(sum[5]),
                        fold(sum[6]), fold(sum[7]), fold(sum[8]), fold(sum[9]), fold(sum[10]), fold(sum[11])};
@@ -160,7 +163,8 @@ static trbi_survey survey(const float *s, const float *t, int64_t n, trbi_scale 
 static trbi_tilt tilt(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher, double beta,
                       double center) {
   double divergence[TRBI_LANES] = {0}, change[TRBI_LANES] = {0}, square[TRBI_LANES] = {0}, ratio[TRBI_LANES] = {0};
-  for (int64_t i = 0; i < n; i += TRBI_LANES) FOR_LANES(l) {
+  for (int64_t i = 0; i < n; i += TRBI_LANES)
+    FOR_LANES (l) {
       const token v = read_token(student, teacher, s[i + l], t[i + l]);
       const double r = v.both ? v.b - v.a : 0.0;
       const double g = fma(beta, r, -center);
@@ -188,41 +192,46 @@ static void blend(const float *s, const float *t, int64_t n, trbi_scale student,
 static void blend_mass(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher, double beta,
                        double *max, double *mass) {
   double y[TRBI_BLOCK], top[TRBI_LANES], sum[TRBI_LANES] = {0};
-  FOR_LANES(l) top[l] = -INFINITY;
-  for (int64_t i = 0; i < n; i += TRBI_LANES) FOR_LANES(l) {
+  FOR_LANES (l) top[l] = -INFINITY;
+  for (int64_t i = 0; i < n; i += TRBI_LANES)
+    FOR_LANES (l) {
       y[i + l] = log2_blend(read_token(student, teacher, s[i + l], t[i + l]), beta, 0.0);
       top[l] = y[i + l] > top[l] ? y[i + l] : top[l];
     }
   *max = -INFINITY;
-  FOR_LANES(l) *max = top[l] > *max ? top[l] : *max;
+  FOR_LANES (l) *max = top[l] > *max ? top[l] : *max;
   const double base = *max > -INFINITY ? *max : 0.0;
-  for (int64_t i = 0; i < n; i += TRBI_LANES) FOR_LANES(l) sum[l] += (double)trbi_exp2(y[i + l] - base);
+  for (int64_t i = 0; i < n; i += TRBI_LANES)
+    FOR_LANES (l) sum[l] += (double)trbi_exp2(y[i + l] - base);
   *mass = fold(sum);
 }
 
 static double mass(const float *y, int64_t n) {
   double sum[TRBI_LANES] = {0};
-  for (int64_t i = 0; i < n; i += TRBI_LANES) FOR_LANES(l) sum[l] += (double)trbi_exp2((double)y[i + l]);
+  for (int64_t i = 0; i < n; i += TRBI_LANES)
+    FOR_LANES (l) sum[l] += (double)trbi_exp2((double)y[i + l]);
   return fold(sum);
 }
 
 static trbi_loss_sums reverse_kl(const float *s, const float *t, const uint8_t *support, int64_t n, trbi_scale student,
                                  trbi_scale teacher) {
   double sum[7][TRBI_LANES] = {{0}};
-  for (int64_t i = 0; i < n; i += TRBI_LANES) FOR_LANES(l) {
+  for (int64_t i = 0; i < n; i += TRBI_LANES)
+    FOR_LANES (l) {
       const token v = read_token(student, teacher, s[i + l], t[i + l]);
-      const bool in = support[i + l] != 0;
-      const bool s_here = s[i + l] > -INFINITY, t_here = t[i + l] > -INFINITY;
+      const double s_here = v.a > -INFINITY ? 1.0 : 0.0, t_here = v.b > -INFINITY ? 1.0 : 0.0;
       const double p = (double)trbi_exp2(v.a), q = (double)trbi_exp2(v.b);
       const float r = v.both ? natural(v.a - v.b) : GONE;
-      const trbi_term term = trbi_kl_term((float)q, (float)p, r);
-      sum[0][l] += (in & (t_here | !s_here)) ? (double)term.divergence : 0.0;
-      sum[1][l] += in ? p : 0.0;
-      sum[2][l] += in ? q : 0.0;
-      sum[3][l] += in ? 0.0 : p;
-      sum[4][l] += in ? 0.0 : q;
-      sum[5][l] += (in & s_here) ? 1.0 : 0.0;
-      sum[6][l] += (in & s_here & !t_here) ? 1.0 : 0.0;
+      const double f = (double)trbi_kl_term((float)q, (float)p, r).divergence;
+      const double in = (double)support[i + l], out = 1.0 - in;
+      const double lost = in * s_here * (1.0 - t_here);
+      sum[0][l] = fma(f, in - lost, sum[0][l]);
+      sum[1][l] = fma(p, in, sum[1][l]);
+      sum[2][l] = fma(q, in, sum[2][l]);
+      sum[3][l] = fma(p, out, sum[3][l]);
+      sum[4][l] = fma(q, out, sum[4][l]);
+      sum[5][l] = fma(in, s_here, sum[5][l]);
+      sum[6][l] += lost;
     }
   return (trbi_loss_sums){fold(sum[0]), fold(sum[1]), fold(sum[2]), fold(sum[3]),
                           fold(sum[4]), fold(sum[5]), fold(sum[6])};
@@ -247,7 +256,8 @@ static inline trbi_term forward_term(token v, bool s_here) {
 
 static double forward_kl(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher) {
   double sum[TRBI_LANES] = {0};
-  for (int64_t i = 0; i < n; i += TRBI_LANES) FOR_LANES(l) {
+  for (int64_t i = 0; i < n; i += TRBI_LANES)
+    FOR_LANES (l) {
       const token v = read_token(student, teacher, s[i + l], t[i + l]);
       sum[l] += (double)forward_term(v, s[i + l] > -INFINITY).divergence;
     }
@@ -293,7 +303,8 @@ static inline mixture mix(token v, bool s_here, bool t_here, double b) {
 static void jsd(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher, double b,
                 double *kl_student, double *kl_teacher) {
   double of_p[TRBI_LANES] = {0}, of_q[TRBI_LANES] = {0};
-  for (int64_t i = 0; i < n; i += TRBI_LANES) FOR_LANES(l) {
+  for (int64_t i = 0; i < n; i += TRBI_LANES)
+    FOR_LANES (l) {
       const token v = read_token(student, teacher, s[i + l], t[i + l]);
       const mixture x = mix(v, s[i + l] > -INFINITY, t[i + l] > -INFINITY, b);
       of_p[l] += (double)trbi_kl_term(x.m, x.p, x.log_p).divergence;
