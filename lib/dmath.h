@@ -1,7 +1,7 @@
 /* dmath.h - double-precision functions for the few numbers a row ends in.
  *
  * The C library's own differ in the last bit between machines (variants picked at load time), and results here must
- * not. Built from IEEE operations and fma alone; within 1 ULP of the exact function (log1p: 3). */
+ * not. Built from IEEE operations and fma alone; within 1 ULP of the exact function (log1p and cos: 3). */
 #ifndef TRBI_DMATH_H
 #define TRBI_DMATH_H
 

@@ -9,6 +9,7 @@
 #define TRBI_FMATH_H
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 

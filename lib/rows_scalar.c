@@ -24,7 +24,7 @@ static inline float half_to_float(uint16_t half) {
   const int32_t normal = (magnitude << 13) + (112 << 23);
   const int32_t special = (magnitude << 13) + (224 << 23);
   const int32_t bits = magnitude < 0x0400 ? trbi_float_bits(small) : magnitude < 0x7c00 ? normal : special;
-  return trbi_bits_float(bits | (half & 0x8000) * (1 << 16));
+  return trbi_bits_float(bits | (int32_t)((half & 0x8000u) << 16));
 }
 
 /* To nearest, ties to even. Below 2^-14 the addition of 1/2 rounds to a multiple of 2^-24. */

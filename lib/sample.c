@@ -94,7 +94,9 @@ static double group_masses(behavior *mu, double *masses, int64_t *kept) {
   }
   double total = 0.0;
   for (int g = 0; g < GROUPS; g++) {
-    masses[g] = sums[g].mass > 0.0 ? sums[g].mass * trbi_exp(TRBI_LN2 * (sums[g].top - mu->top)) : 0.0;
+    /* Below 2^-125 of the largest weight a group is nothing, so that a walk through it never finds only zeros. */
+    const double down = sums[g].top - mu->top;
+    masses[g] = down > -125.0 ? sums[g].mass * trbi_exp(TRBI_LN2 * down) : 0.0;
     total += masses[g];
   }
   return total;

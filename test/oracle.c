@@ -13,18 +13,23 @@ oracle oracle_new(int64_t capacity) {
   o.capacity = capacity;
   o.s = malloc((size_t)capacity * sizeof *o.s);
   o.t = malloc((size_t)capacity * sizeof *o.t);
-  if (!o.s || !o.t) abort();
+  o.p = malloc((size_t)capacity * sizeof *o.p);
+  o.q = malloc((size_t)capacity * sizeof *o.q);
+  if (!o.s || !o.t || !o.p || !o.q) abort();
   return o;
 }
 
 void oracle_free(oracle *o) {
   free(o->s);
   free(o->t);
-  o->s = o->t = NULL;
+  free(o->p);
+  free(o->q);
+  o->s = o->t = o->p = o->q = NULL;
 }
 
 /* Shifts a row to maximum 0 and divides it by the temperature: the difference of two f32 of like magnitude is exact. */
-static int32_t normalise(long double *x, int64_t n, long double temperature, long double *top, long double *lse) {
+static int32_t normalise(long double *x, long double *p, int64_t n, long double temperature, long double *top,
+                         long double *lse) {
   long double largest = MASKED;
   for (int64_t v = 0; v < n; v++) {
     if (isnan(x[v]) || (isinf(x[v]) && x[v] > 0)) return TRB_ROW_NOT_A_NUMBER;
@@ -34,8 +39,9 @@ static int32_t normalise(long double *x, int64_t n, long double temperature, lon
   long double sum = 0;
   for (int64_t v = 0; v < n; v++) {
     x[v] = (x[v] - largest) / temperature;
-    sum += expl(x[v]);
+    sum += p[v] = expl(x[v]);
   }
+  for (int64_t v = 0; v < n; v++) p[v] /= sum;
   *top = largest / temperature;
   *lse = logl(sum);
   return 0;
@@ -43,8 +49,8 @@ static int32_t normalise(long double *x, int64_t n, long double temperature, lon
 
 static void normalise_both(oracle *o, long double temperature_s, long double temperature_t) {
   o->temperature = temperature_s;
-  o->bad = normalise(o->s, o->n, temperature_s, &o->top_s, &o->lse_s);
-  int32_t bad = o->has_teacher ? normalise(o->t, o->n, temperature_t, &o->top_t, &o->lse_t) : 0;
+  o->bad = normalise(o->s, o->p, o->n, temperature_s, &o->top_s, &o->lse_s);
+  int32_t bad = o->has_teacher ? normalise(o->t, o->q, o->n, temperature_t, &o->top_t, &o->lse_t) : 0;
   if (bad == TRB_ROW_NOT_A_NUMBER || !o->bad) o->bad = bad; /* of two faults the invalid number */
 }
 
@@ -79,23 +85,27 @@ long double oracle_log_q(const oracle *o, int64_t v) { return o->t[v] - o->lse_t
 
 /* ---- Divergences of two log-probabilities ---- */
 
+static const long double coefficients[16] = {
+    1 / 2.0L,        1 / 3.0L,         1 / 8.0L,          1 / 30.0L,          1 / 144.0L,          1 / 840.0L,
+    1 / 5760.0L,     1 / 45360.0L,     1 / 403200.0L,     1 / 3991680.0L,     1 / 43545600.0L,     1 / 518918400.0L,
+    1 / 6706022400.0L, 1 / 93405312000.0L, 1 / 1394852659200.0L, 1 / 22230464256000.0L};
+
 long double oracle_phi(long double u) {
   if (fabsl(u) > 0.25L) return expl(u) * (u - 1) + 1;
-  long double sum = 0, factorial = 1; /* sum over k >= 2 of u^k (k-1)/k!, smallest terms first */
-  for (int k = 2; k <= 18; k++) factorial *= k;
-  for (int k = 18; k >= 2; k--) {
-    sum = sum * u + (long double)(k - 1) / factorial;
-    factorial /= k;
-  }
+  long double sum = 0; /* of u^k (k-1)/k! = u^k / (k (k-2)!) over k >= 2, smallest terms first */
+  for (int k = 17; k >= 2; k--) sum = sum * u + coefficients[k - 2];
   return sum * u * u;
 }
 
-long double oracle_kl_term(long double log_a, long double log_b) {
+long double oracle_kl_term_of(long double log_a, long double a, long double log_b, long double b) {
   if (isinf(log_b)) return isinf(log_a) ? 0 : (long double)INFINITY;
-  if (isinf(log_a)) return expl(log_b);
+  if (isinf(log_a)) return b;
   long double u = log_a - log_b;
-  if (fabsl(u) <= 0.25L) return expl(log_b) * oracle_phi(u);
-  return expl(log_a) * (u - 1) + expl(log_b); /* e^log_b may underflow where e^log_a does not */
+  return fabsl(u) <= 0.25L ? b * oracle_phi(u) : a * (u - 1) + b; /* b may underflow where a does not */
+}
+
+long double oracle_kl_term(long double log_a, long double log_b) {
+  return oracle_kl_term_of(log_a, expl(log_a), log_b, expl(log_b));
 }
 
 /* ---- The blend ---- */
@@ -131,7 +141,10 @@ long double oracle_log_mu(const oracle *o, double beta, const oracle_blend *blen
 long double oracle_kl_student(const oracle *o, double beta) {
   long double norm = shifted_norm(o, beta), kl = 0;
   if (isinf(norm)) return (long double)INFINITY;
-  for (int64_t v = 0; v < o->n; v++) kl += oracle_kl_term(blended(o, beta, v) - norm, oracle_log_p(o, v));
+  for (int64_t v = 0; v < o->n; v++) {
+    long double log_mu = blended(o, beta, v) - norm;
+    kl += oracle_kl_term_of(log_mu, expl(log_mu), oracle_log_p(o, v), o->p[v]);
+  }
   return kl;
 }
 
@@ -140,27 +153,21 @@ oracle_blend oracle_blend_at(const oracle *o, double beta) {
   b.shifted_norm = shifted_norm(o, beta);
   b.lse_student = o->top_s + o->lse_s;
   b.log_norm = beta == 0.0 ? b.lse_student : fmal((long double)beta, o->top_t - o->top_s, o->top_s) + b.shifted_norm;
-  b.lse_teacher = b.kl_teacher = b.reverse_kl = (long double)NAN;
-  b.kl_student = oracle_kl_student(o, beta);
-  if (!o->has_teacher) return b;
-  b.lse_teacher = o->top_t + o->lse_t;
-  b.kl_teacher = b.reverse_kl = 0;
+  b.lse_teacher = o->has_teacher ? o->top_t + o->lse_t : (long double)NAN;
+  b.kl_teacher = b.reverse_kl = o->has_teacher ? 0 : (long double)NAN;
   for (int64_t v = 0; v < o->n; v++) {
+    long double log_p = oracle_log_p(o, v), log_mu = oracle_log_mu(o, beta, &b, v), mu = expl(log_mu);
+    b.kl_student += oracle_kl_term_of(log_mu, mu, log_p, o->p[v]);
+    if (!o->has_teacher) continue;
     long double log_q = oracle_log_q(o, v);
-    b.kl_teacher += oracle_kl_term(oracle_log_mu(o, beta, &b, v), log_q);
-    b.reverse_kl += oracle_kl_term(oracle_log_p(o, v), log_q);
+    b.kl_teacher += oracle_kl_term_of(log_mu, mu, log_q, o->q[v]);
+    b.reverse_kl += oracle_kl_term_of(log_p, o->p[v], log_q, o->q[v]);
   }
   return b;
 }
 
 long double oracle_support_cost(const oracle *o) {
   long double common = 0, lost = 0;
-  for (int64_t v = 0; v < o->n; v++) {
-    if (isinf(o->t[v])) {
-      lost += expl(oracle_log_p(o, v));
-    } else {
-      common += expl(oracle_log_p(o, v));
-    }
-  }
+  for (int64_t v = 0; v < o->n; v++) *(isinf(o->t[v]) ? &lost : &common) += o->p[v];
   return lost < 0.5L ? -log1pl(-lost) : -logl(common);
 }

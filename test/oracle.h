@@ -18,6 +18,7 @@ typedef struct oracle {
   long double top_s, top_t; /* the largest logit over the temperature */
   long double *s, *t;       /* [n] logits over the temperature, less their largest; -INFINITY where masked */
   long double lse_s, lse_t; /* log-sum-exp of s and t */
+  long double *p, *q;       /* [n] probabilities; q all 0 without a teacher */
   int64_t capacity;
 } oracle;
 
@@ -39,6 +40,9 @@ long double oracle_phi(long double u);
 
 /* sum over the vocabulary of b (x log x - x + 1), x = a/b: KL(a||b), all terms >= 0. From log a and log b. */
 long double oracle_kl_term(long double log_a, long double log_b);
+
+/* The same where a and b are at hand. */
+long double oracle_kl_term_of(long double log_a, long double a, long double log_b, long double b);
 
 /* ---- The blend ---- */
 

@@ -1,11 +1,11 @@
 /* test_solve.c - the accuracy contract of trb_solve over random rows of every family, checked in long double from the
  * returned beta and the given logits alone.
  *
- * Tolerances of the reported fields. A term of a sum carries about 3e-7 relative error from its f32 exponential, and all
- * terms of a sum are positive, so a log-sum-exp is off by at most 3e-7; 1e-6 leaves room for the rounding of a
- * logit over its temperature. Logits themselves are rounded once more in double: 4e-16 of the largest. A KL is the mean
- * of non-negative terms with relative errors of the same kind; 5e-6 for KL(mu||p). KL(mu||q) and KL(p||q) are differences
- * of means of that size: 2e-6 (1 + value). */
+ * Tolerances of the reported fields. A term of a sum carries up to 3e-7 relative error from its f32 exponential, and all
+ * terms are positive, so a log-sum-exp is off by at most 3e-7, and the log-normaliser of the blend, a mean of two of
+ * them plus log Z, by 6e-7. Logits over temperature are rounded in double: 4e-16 of the largest. KL(mu||p) is a sum of
+ * non-negative terms, each a product of up to three factors with that error: 1e-6, relative, so that small divergences
+ * count. KL(mu||q) and KL(p||q) are differences of means of two such sums: 6e-7 (1 + value). */
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -47,7 +47,6 @@ static void report(const char *what, const worst *w) {
 typedef struct problem {
   const oracle *o;
   double budget;
-  int32_t method;
   const char *where;
 } problem;
 
@@ -74,10 +73,10 @@ static void check_fields(const problem *x, const trb_blend *b, worst *w) {
     below = oracle_blend_at(o, nextafter(b->beta, 0.0));
     above = oracle_blend_at(o, nextafter(b->beta, 2.0) > 1.0 ? 1.0 : nextafter(b->beta, 2.0));
   }
-  double lse = 1e-6 + 4e-16 * magnitude;
+  double lse = 3e-7 + 4e-16 * magnitude;
   check_field(x, 0, b->kl_student, e.kl_student, below.kl_student, above.kl_student,
-              5e-6 * (double)e.kl_student + 1e-15, w);
-  check_field(x, 3, b->log_norm, e.log_norm, below.log_norm, above.log_norm, lse, w);
+              1e-6 * (double)e.kl_student + 1e-15, w);
+  check_field(x, 3, b->log_norm, e.log_norm, below.log_norm, above.log_norm, 2 * lse, w);
   check_field(x, 4, b->lse_student, e.lse_student, e.lse_student, e.lse_student, lse, w);
   ck_assert_msg(b->multiplier >= 0.0 && distance((1 - (long double)b->beta) / (long double)b->beta, b->multiplier) <=
                                             4e-16 * b->multiplier, "%s: beta %.17g multiplier %.17g", x->where, b->beta,
@@ -90,8 +89,8 @@ static void check_fields(const problem *x, const trb_blend *b, worst *w) {
     return;
   }
   check_field(x, 1, b->kl_teacher, e.kl_teacher, below.kl_teacher, above.kl_teacher,
-              2e-6 * (1 + (double)e.kl_teacher), w);
-  check_field(x, 2, b->reverse_kl, e.reverse_kl, e.reverse_kl, e.reverse_kl, 2e-6 * (1 + (double)e.reverse_kl), w);
+              6e-7 * (1 + (double)e.kl_teacher), w);
+  check_field(x, 2, b->reverse_kl, e.reverse_kl, e.reverse_kl, e.reverse_kl, 6e-7 * (1 + (double)e.reverse_kl), w);
   check_field(x, 5, b->lse_teacher, e.lse_teacher, e.lse_teacher, e.lse_teacher, lse, w);
 }
 
@@ -108,8 +107,6 @@ static void check_budget(const problem *x, const trb_blend *b, worst *w) {
     raise_to(&w->under, (double)(1 - kl / (long double)x->budget));
     return;
   }
-  /* 64 halvings leave beta uncertain by 2^-64. */
-  if (x->method == TRB_METHOD_BISECTION && b->beta < 0x1p-49) return;
   double next = nextafter(b->beta, 1.0);
   ck_assert_msg(oracle_kl_student(x->o, next) > (long double)x->budget,
                 "%s: beta %.17g gives KL %.20Lg below budget %.17g (%.3Lg)", x->where, b->beta, kl, x->budget,
@@ -124,7 +121,7 @@ static void check_status(const problem *x, const trb_blend *b) {
     return;
   }
   long double cost = oracle_support_cost(x->o);
-  bool masked_out = cost > (long double)x->budget * (1 + 1e-6L);
+  bool masked_out = isinf(cost) || cost > (long double)x->budget * (1 + 1e-6L);
   ck_assert_msg(b->status >= TRB_ROW_BLENDED && b->status <= TRB_ROW_UNREACHABLE && b->status != TRB_ROW_STUDENT,
                 "%s: status %d", x->where, b->status);
   ck_assert_msg(!masked_out || b->status == TRB_ROW_UNREACHABLE, "%s: status %d, but the support alone costs %.20Lg > %g",
@@ -132,9 +129,9 @@ static void check_status(const problem *x, const trb_blend *b) {
   if (b->status == TRB_ROW_UNREACHABLE) {
     ck_assert_msg(b->beta == 0.0, "%s: unreachable with beta %g", x->where, b->beta);
     bool near = cost > (long double)x->budget * (1 - 1e-6L);
-    ck_assert_msg(near || oracle_kl_student(x->o, 0x1p-64) > (long double)x->budget,
-                  "%s: unreachable, but beta 2^-64 gives %.20Lg (support %.20Lg) within %g", x->where,
-                  oracle_kl_student(x->o, 0x1p-64), cost, x->budget);
+    ck_assert_msg(near || oracle_kl_student(x->o, DBL_MIN) > (long double)x->budget,
+                  "%s: unreachable, but the least beta gives %.20Lg (support %.20Lg) within %g", x->where,
+                  oracle_kl_student(x->o, DBL_MIN), cost, x->budget);
   }
   if (b->status == TRB_ROW_TEACHER) ck_assert_msg(b->beta == 1.0, "%s: teacher with beta %.17g", x->where, b->beta);
 }
@@ -196,7 +193,7 @@ static void check_batch(rng *g, int family, int64_t vocab, int32_t method, worst
     snprintf(where, sizeof where, "%s seed %#llx row %d vocab %d/%d dtypes %d %d temperatures %g %g method %d",
              family_name(family), (unsigned long long)seed, (int)r, (int)m.s.view.vocab, (int)m.t.view.vocab,
              m.s.view.dtype, m.t.view.dtype, (double)m.s.view.temperature, (double)m.t.view.temperature, method);
-    check_row(&(problem){&o, budget[r], method, where}, &out[r], w);
+    check_row(&(problem){&o, budget[r], where}, &out[r], w);
   }
   ck_assert_int_eq(status, bad ? TRB_EROWS : TRB_OK);
   oracle_free(&o);

@@ -41,6 +41,9 @@ for file in include/trb.h lib/libtrb.a lib/pkgconfig/trb.pc lib/cmake/trb/trb-co
     [ -s "$stage/opt/trb/$file" ] || fail "$file was not installed"
 done
 if grep -rIl -e '@[A-Z_]*@' -e "$stage" "$stage"; then fail "a template was not filled in, or names the stage"; fi
+while read -r name; do
+    grep -q "^\.Nm $name\b" docs/man/libtrb.3 || fail "docs/man/libtrb.3 does not name $name"
+done < <(sed -n 's/^ *\(trb_[a-z_]*\);.*/\1/p' lib/libtrb.map)
 installed uninstall "$stage" /opt/trb /opt/trb/lib
 nothing_left "$stage"
 
