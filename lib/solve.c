@@ -89,15 +89,22 @@ static bool narrow(bracket *b, const point *at) {
   return at->kl_student <= b->top && at->kl_student >= b->bottom;
 }
 
+static uint64_t order_of(double beta) {
+  uint64_t bits;
+  memcpy(&bits, &beta, sizeof bits);
+  return bits;
+}
+
+static double in_order(uint64_t bits) {
+  double beta;
+  memcpy(&beta, &bits, sizeof beta);
+  return beta;
+}
+
 /* The double halfway between two in [0, 1] in the order of doubles: 62 halvings tell any two apart, however small. */
 static double middle(const bracket *b) {
-  uint64_t low, high;
-  memcpy(&low, &b->below.beta, sizeof low);
-  memcpy(&high, &b->above.beta, sizeof high);
-  const uint64_t mid = low + (high - low) / 2;
-  double beta;
-  memcpy(&beta, &mid, sizeof beta);
-  return beta;
+  const uint64_t low = order_of(b->below.beta), high = order_of(b->above.beta);
+  return in_order(low + (high - low) / 2);
 }
 
 static void bisect(search *look, bracket *b) {
@@ -129,6 +136,13 @@ static void newton(search *look, bracket *b, double first) {
   }
 }
 
+/* If not even neighboring doubles meet the target, KL jumps between them, and rounding moves the jump by a few units in
+ * the last place of beta: a step back makes sure to be below it. */
+static void settle(search *look, bracket *b) {
+  const uint64_t order = order_of(b->below.beta);
+  if (b->below.kl_student < b->bottom && order > 16) b->below = evaluate(look, in_order(order - 16));
+}
+
 /* ---- A row ---- */
 
 typedef struct row_job {
@@ -157,7 +171,7 @@ static point start_at_zero(search *look, const trbi_summary *summary) {
 /* The largest beta within the budget, 0 if none is. */
 static point solve_row(search *look, const row_job *job, const trbi_summary *summary, double budget) {
   const point zero = start_at_zero(look, summary);
-  if (!(zero.kl_student <= budget)) return (point){0};
+  if (!(zero.log_z > -INFINITY && zero.kl_student <= budget)) return (point){0};
   point one = {.beta = 1.0, .kl_student = summary->forward_kl, .log_z = trbi_log(summary->both_teacher)};
   /* The survey's figure is good to 1e-6: only a teacher that is clearly outside saves the pass. */
   if (!(one.kl_student > budget * 1.01 + 1e-4)) {
@@ -175,6 +189,7 @@ static point solve_row(search *look, const row_job *job, const trbi_summary *sum
     bisect(look, &b);
   else
     newton(look, &b, sqrt(2.0 * room / summary->variance));
+  settle(look, &b);
   return b.below;
 }
 
