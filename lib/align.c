@@ -47,10 +47,10 @@ trb_status trb_mask_tokens(trb_context *ctx, const trb_logits *inout, const int6
 
 /* ---- Merges ---- */
 
-/* T log(e^(a/T) + e^(b/T)) = max(a, b) + T log(1 + e^(-|a - b|/T)). NaN if one is NaN, else INFINITY if one is. */
+/* T log(e^(a/T) + e^(b/T)) = max(a, b) + T log(1 + e^(-|a - b|/T)), b not masked. NaN if one is NaN, else INFINITY if
+ * one is. */
 static double merged(double a, double b, double temperature) {
   if (a == -INFINITY) return b;
-  if (b == -INFINITY) return a;
   if (!isfinite(a + b)) return a + b;
   double high = a > b ? a : b, low = a > b ? b : a;
   return high + temperature * trbi_log1p(trbi_exp((low - high) / temperature));

@@ -29,6 +29,10 @@ struct trb_context {
 trb_status trbi_fail(trb_context *ctx, trb_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The size of a struct that ends with this field: what an options struct was when its last first-version field was new.
+ */
+#define TRBI_SIZE_TO(type, field) (offsetof(type, field) + sizeof(((type *)0)->field))
+
 /* Copies a caller's options struct of any age into `known`, which is zeroed first. `given` may be NULL. `oldest` is the
  * size of the first published version. */
 trb_status trbi_read_options(trb_context *ctx, const char *name, const void *given, void *known, size_t known_size,

@@ -55,7 +55,8 @@ trb_status trb_divergence(trb_context *ctx, const trb_logits *student, const trb
                           const trb_divergence_options *options, double *loss, const trb_logits *grad,
                           trb_loss_row *rows) {
   trb_divergence_options known;
-  trb_status status = trbi_read_options(ctx, "options", options, &known, sizeof known, sizeof known);
+  trb_status status =
+      trbi_read_options(ctx, "options", options, &known, sizeof known, TRBI_SIZE_TO(trb_divergence_options, reserved));
   if (status != TRB_OK) return status;
   const bool is_jsd = known.kind == TRB_DIVERGENCE_JSD;
   if (!is_jsd && known.kind != TRB_DIVERGENCE_FORWARD_KL)

@@ -201,7 +201,8 @@ static void gradient(const trbi_loss_job *job, const trbi_loss_state *state, con
 trb_status trb_reverse_kl(trb_context *ctx, const trb_logits *student, const trb_logits *teacher, const double *weight,
                           const trb_loss_options *options, double *loss, const trb_logits *grad, trb_loss_row *rows) {
   trb_loss_options known;
-  trb_status status = trbi_read_options(ctx, "options", options, &known, sizeof known, sizeof known);
+  trb_status status =
+      trbi_read_options(ctx, "options", options, &known, sizeof known, TRBI_SIZE_TO(trb_loss_options, ids));
   if (status == TRB_OK) status = check_options(ctx, &known);
   if (status == TRB_OK) status = trbi_check_models(ctx, student, teacher, false);
   if (status != TRB_OK) return status;

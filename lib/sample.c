@@ -247,7 +247,8 @@ static trb_status check_sampler(trb_context *ctx, const trb_sampler *s, int64_t 
 trb_status trb_sample(trb_context *ctx, const trb_logits *student, const trb_logits *teacher, const trb_blend *blend,
                       const trb_sampler *sampler, trb_draw *out) {
   sample_job job = {.student = student, .teacher = teacher, .blend = blend, .out = out};
-  trb_status status = trbi_read_options(ctx, "sampler", sampler, &job.sampler, sizeof job.sampler, sizeof job.sampler);
+  trb_status status =
+      trbi_read_options(ctx, "sampler", sampler, &job.sampler, sizeof job.sampler, TRBI_SIZE_TO(trb_sampler, purpose));
   if (status == TRB_OK) status = trbi_check_blends(ctx, student, teacher, blend);
   if (status == TRB_OK) status = check_sampler(ctx, &job.sampler, student->rows);
   if (status != TRB_OK) return status;

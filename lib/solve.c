@@ -296,7 +296,8 @@ static trb_status run(trb_context *ctx, row_job *job, trbi_row_fn fn) {
 trb_status trb_solve(trb_context *ctx, const trb_logits *student, const trb_logits *teacher, const double *budget,
                      int64_t n_budget, const trb_solve_options *options, trb_blend *out) {
   trb_solve_options known;
-  trb_status status = trbi_read_options(ctx, "options", options, &known, sizeof known, sizeof known);
+  trb_status status =
+      trbi_read_options(ctx, "options", options, &known, sizeof known, TRBI_SIZE_TO(trb_solve_options, reserved));
   if (status != TRB_OK) return status;
   if (known.tolerance == 0.0) known.tolerance = 2e-5;
   if (!(known.tolerance >= 1e-5 && known.tolerance <= 0.5))

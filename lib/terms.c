@@ -171,7 +171,8 @@ trb_status trb_token_terms(trb_context *ctx, const trb_logits *student, const tr
   term_job job = {.student = student, .teacher = teacher, .grad = grad, .token = token, .log_behavior = log_behavior};
   job.weight = weight;
   job.out = out;
-  trb_status status = trbi_read_options(ctx, "options", options, &job.options, sizeof job.options, sizeof job.options);
+  trb_status status = trbi_read_options(ctx, "options", options, &job.options, sizeof job.options,
+                                        TRBI_SIZE_TO(trb_term_options, reserved));
   if (status == TRB_OK) status = check_clips(ctx, &job.options, log_behavior);
   if (status == TRB_OK) status = trbi_check_models(ctx, student, teacher, false);
   if (status == TRB_OK) status = check_tokens(ctx, &job);

@@ -9,7 +9,7 @@
 
 #include "core.h"
 
-#define STACK_BYTES ((size_t)512 * 1024) /* a call uses 64 KiB at most; thread-local storage lives there too */
+#define STACK_BYTES ((size_t)1024 * 1024) /* a call uses 64 KiB; thread-local data of every library lies there too */
 
 struct trbi_pool {
   pthread_mutex_t lock;
@@ -44,8 +44,11 @@ static void *help(void *argument) {
   struct trbi_pool *pool = argument;
   pthread_mutex_lock(&pool->lock);
   while (!pool->quit) {
-    work_off(pool);
-    if (!pool->quit) pthread_cond_wait(&pool->work, &pool->lock);
+    if (pool->next < pool->n) {
+      work_off(pool);
+    } else {
+      pthread_cond_wait(&pool->work, &pool->lock);
+    }
   }
   pthread_mutex_unlock(&pool->lock);
   return NULL;
