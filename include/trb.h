@@ -432,7 +432,7 @@ TRB_API trb_status trb_divergence(trb_context *ctx, const trb_logits *student, c
  *  | estimator | value                 | coefficient | expected gradient is that of     |
  *  | --------- | --------------------- | ----------- | -------------------------------- |
  *  | advantage | the surrogate below   | -rho u      | the reverse KL                   |
- *  | K1        | -u                    | -1          | nothing: it is 0                 |
+ *  | K1        | -u                    | 1           | nothing: it is 0                 |
  *  | K2        | u^2 / 2               | -u          | the reverse KL                   |
  *  | K3        | e^u - 1 - u           | 1 - e^u     | the forward KL: p - q            |
  *

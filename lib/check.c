@@ -125,9 +125,9 @@ static bool spans_meet(const trbi_span *a, const trbi_span *b) {
 
 /* Whether two views of equally many rows share an element, `low` at the lower address.
  *
- * Let their rows begin `step` bytes apart and row 0 of `high` lie in the step of row q of `low`, d bytes into it; q is
- * a row of `low`, because the spans meet. Row j of `high` can only meet row j + q of `low`, and the row after that if
- * it runs past the end of the step. */
+ * Let their rows begin `step` bytes apart, and row 0 of `high` lie d bytes into some step. Because the spans meet, that
+ * step begins with a row of `low`: `high` meets it, or else can only meet the next, where it runs past the end of the
+ * step. */
 static bool elements_meet(const trb_logits *low, const trb_logits *high) {
   trbi_span a = trbi_view_span("", low), b = trbi_view_span("", high);
   if (!spans_meet(&a, &b)) return false;
@@ -137,8 +137,7 @@ static bool elements_meet(const trb_logits *low, const trb_logits *high) {
   uintptr_t low_width = (uintptr_t)(low->vocab * trbi_element_bytes(low->dtype));
   uintptr_t high_width = (uintptr_t)(high->vocab * trbi_element_bytes(high->dtype));
   uintptr_t lead = (uintptr_t)high->data - (uintptr_t)low->data;
-  uintptr_t q = lead / step, d = lead % step, last = (uintptr_t)low->rows - 1;
-  return d < low_width || (q < last && d + high_width > step);
+  return lead % step < low_width || lead % step + high_width > step;
 }
 
 static bool same_buffer(const trb_logits *a, const trb_logits *b) {

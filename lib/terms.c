@@ -39,7 +39,7 @@ static void estimate(const trb_term_options *o, trb_term *term) {
   switch (o->estimator) {
   case TRB_ESTIMATOR_K1:
     term->value = -u;
-    term->coefficient = -1.0;
+    term->coefficient = 1.0;
     break;
   case TRB_ESTIMATOR_K2:
     term->value = 0.5 * u * u;
