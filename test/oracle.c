@@ -15,7 +15,9 @@ oracle oracle_new(int64_t capacity) {
   o.t = malloc((size_t)capacity * sizeof *o.t);
   o.p = malloc((size_t)capacity * sizeof *o.p);
   o.q = malloc((size_t)capacity * sizeof *o.q);
-  if (!o.s || !o.t || !o.p || !o.q) abort();
+  o.raw_s = malloc((size_t)capacity * sizeof *o.raw_s);
+  o.raw_t = malloc((size_t)capacity * sizeof *o.raw_t);
+  if (!o.s || !o.t || !o.p || !o.q || !o.raw_s || !o.raw_t) abort();
   return o;
 }
 
@@ -24,7 +26,9 @@ void oracle_free(oracle *o) {
   free(o->t);
   free(o->p);
   free(o->q);
-  o->s = o->t = o->p = o->q = NULL;
+  free(o->raw_s);
+  free(o->raw_t);
+  *o = (oracle){0};
 }
 
 /* Shifts a row to maximum 0 and divides it by the temperature: the difference of two f32 of like magnitude is exact. */
@@ -63,8 +67,8 @@ void oracle_load(oracle *o, const trb_logits *student, const trb_logits *teacher
   o->n = teacher && teacher->vocab < student->vocab ? teacher->vocab : student->vocab;
   if (o->n > o->capacity) abort();
   for (int64_t v = 0; v < o->n; v++) {
-    o->s[v] = matrix_get(student, row, v);
-    if (teacher) o->t[v] = matrix_get(teacher, row, v);
+    o->s[v] = o->raw_s[v] = matrix_get(student, row, v);
+    if (teacher) o->t[v] = o->raw_t[v] = matrix_get(teacher, row, v);
   }
   normalise_both(o, temperature_of(student), teacher ? temperature_of(teacher) : 1.0L);
 }
@@ -75,7 +79,10 @@ void oracle_set(oracle *o, const long double *s, const long double *t, int64_t n
   if (n > o->capacity) abort();
   for (int64_t v = 0; v < n; v++) {
     o->s[v] = s[v];
-    if (t) o->t[v] = t[v];
+    o->raw_s[v] = (double)s[v];
+    if (!t) continue;
+    o->t[v] = t[v];
+    o->raw_t[v] = (double)t[v];
   }
   normalise_both(o, 1.0L, 1.0L);
 }

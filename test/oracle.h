@@ -18,7 +18,8 @@ typedef struct oracle {
   long double top_s, top_t; /* the largest logit over the temperature */
   long double *s, *t;       /* [n] logits over the temperature, less their largest; -INFINITY where masked */
   long double lse_s, lse_t; /* log-sum-exp of s and t */
-  long double *p, *q;       /* [n] probabilities; q all 0 without a teacher */
+  long double *p, *q;       /* [n] probabilities as loaded; q unset without a teacher */
+  double *raw_s, *raw_t;    /* [n] logits as loaded, for ranking: no rounding makes a tie */
   int64_t capacity;
 } oracle;
 
@@ -69,14 +70,15 @@ typedef struct oracle_loss {
   int32_t status; /* TRB_ROW_OK, TRB_ROW_EMPTY or TRB_ROW_INFINITE */
   long double loss;
   long double mass_student, mass_teacher, entropy_student, entropy_teacher;
+  long double log_ratio, log_ratio_off, log_off; /* log(Q/P), the same off S, and the larger log-mass off S */
   int64_t support, overlap, argmax_student, argmax_teacher;
 } oracle_loss;
 
 /* Marks the support of a row; `ids` has k entries. Returns the overlap, -1 unless it is a top-k. */
 int64_t oracle_support(const oracle *o, int32_t support, int64_t k, const int64_t *ids, bool *in);
 
-/* Marks the k most probable tokens by x, of equal ones the lower id, none that is masked. */
-void oracle_top_k(const long double *x, int64_t n, int64_t k, bool *in);
+/* Marks the k largest of x, of equal ones the lower id, none that is masked. */
+void oracle_top_k(const double *x, int64_t n, int64_t k, bool *in);
 
 /* A form of the reverse KL on the support `in`, its gradient by the student's logits (the temperature included). */
 oracle_loss oracle_reverse_kl(const oracle *o, int32_t form, const bool *in, long double *grad);

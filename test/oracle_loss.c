@@ -6,10 +6,14 @@
 
 /* ---- Supports ---- */
 
-void oracle_top_k(const long double *x, int64_t n, int64_t k, bool *in) {
+void oracle_top_k(const double *x, int64_t n, int64_t k, bool *in) {
   trb_sampler top = {0};
+  long double *wide = malloc((size_t)n * sizeof *wide);
+  if (!wide) abort();
+  for (int64_t v = 0; v < n; v++) wide[v] = (long double)x[v];
   top.top_k = k;
-  (void)oracle_keep(x, n, &top, in);
+  (void)oracle_keep(wide, n, &top, in);
+  free(wide);
 }
 
 int64_t oracle_support(const oracle *o, int32_t support, int64_t k, const int64_t *ids, bool *in) {
@@ -23,27 +27,35 @@ int64_t oracle_support(const oracle *o, int32_t support, int64_t k, const int64_
   bool *other = malloc((size_t)o->n * sizeof *other);
   if (!other) abort();
   bool student = support == TRB_SUPPORT_STUDENT_TOP_K;
-  oracle_top_k(student ? o->s : o->t, o->n, k, in);
-  oracle_top_k(student ? o->t : o->s, o->n, k, other);
+  oracle_top_k(student ? o->raw_s : o->raw_t, o->n, k, in);
+  oracle_top_k(student ? o->raw_t : o->raw_s, o->n, k, other);
   int64_t overlap = 0;
   for (int64_t v = 0; v < o->n; v++) overlap += in[v] && other[v];
   free(other);
   return overlap;
 }
 
-/* ---- Masses on and off the support, each summed by itself ---- */
+/* ---- Masses on and off the support, each summed by itself, as logarithms: they may be below any number ---- */
 
 typedef struct masses {
-  long double p_in, q_in, p_off, q_off;
+  long double p_in, q_in, p_off, q_off; /* logarithms; -INFINITY where nothing is left */
 } masses;
 
-static masses sum_masses(const oracle *o, const bool *in) {
-  masses m = {0};
-  for (int64_t v = 0; v < o->n; v++) {
-    *(in[v] ? &m.p_in : &m.p_off) += expl(oracle_log_p(o, v));
-    *(in[v] ? &m.q_in : &m.q_off) += expl(oracle_log_q(o, v));
+static long double log_mass(const long double *x, long double lse, int64_t n, const bool *in, bool inside) {
+  long double top = -(long double)INFINITY, sum = 0;
+  for (int64_t v = 0; v < n; v++) {
+    if (in[v] == inside && x[v] > top) top = x[v];
   }
-  return m;
+  if (isinf(top)) return top;
+  for (int64_t v = 0; v < n; v++) {
+    if (in[v] == inside) sum += expl(x[v] - top);
+  }
+  return top + logl(sum) - lse;
+}
+
+static masses sum_masses(const oracle *o, const bool *in) {
+  return (masses){log_mass(o->s, o->lse_s, o->n, in, true), log_mass(o->t, o->lse_t, o->n, in, true),
+                  log_mass(o->s, o->lse_s, o->n, in, false), log_mass(o->t, o->lse_t, o->n, in, false)};
 }
 
 /* log p - log q of a token that the student allows; +INFINITY where the teacher masks it. */
@@ -81,14 +93,11 @@ static long double support_value(const oracle *o, int32_t form, const bool *in) 
     long double lp = oracle_log_p(o, v), lq = oracle_log_q(o, v);
     switch (form) {
     case TRB_FORM_TRUNCATED: sum += p_ratio(o, v); break;
-    case TRB_FORM_RENORMALISED: sum += oracle_kl_term(lp - logl(m.p_in), lq - logl(m.q_in)); break;
+    case TRB_FORM_RENORMALISED: sum += oracle_kl_term(lp - m.p_in, lq - m.q_in); break;
     default: sum += oracle_kl_term(lp, lq); break; /* p r - p + q */
     }
   }
-  if (form == TRB_FORM_TAIL_BUCKET && (m.p_off > 0 || m.q_off > 0)) {
-    sum += oracle_kl_term(m.p_off > 0 ? logl(m.p_off) : -(long double)INFINITY,
-                          m.q_off > 0 ? logl(m.q_off) : -(long double)INFINITY);
-  }
+  if (form == TRB_FORM_TAIL_BUCKET) sum += oracle_kl_term(m.p_off, m.q_off);
   return sum;
 }
 
@@ -127,13 +136,12 @@ long double oracle_difference(oracle *o, int32_t form, long double b, const bool
 static long double support_gradient(const oracle *o, int32_t form, bool in, const masses *m, long double loss,
                                     long double p_r, int64_t j) {
   long double p = p_of(o, j);
-  if (p == 0) return 0;
   switch (form) {
   case TRB_FORM_FULL: return p * (ratio(o, j) - loss);
-  case TRB_FORM_TRUNCATED: return p * ((in ? ratio(o, j) + 1 : 0) - loss - m->p_in);
+  case TRB_FORM_TRUNCATED: return p * ((in ? ratio(o, j) + 1 : 0) - loss - expl(m->p_in));
   case TRB_FORM_RENORMALISED:
-    return in ? p / m->p_in * (ratio(o, j) + logl(m->q_in) - logl(m->p_in) - loss) : 0;
-  case TRB_FORM_TAIL_BUCKET: return p * ((in ? ratio(o, j) : logl(m->p_off) - logl(m->q_off)) - loss);
+    return in ? expl(oracle_log_p(o, j) - m->p_in) * (ratio(o, j) + m->q_in - m->p_in - loss) : 0;
+  case TRB_FORM_TAIL_BUCKET: return p * ((in ? ratio(o, j) : m->p_off - m->q_off) - loss);
   default: return p * ((in ? ratio(o, j) : 0) - p_r);
   }
 }
@@ -141,8 +149,8 @@ static long double support_gradient(const oracle *o, int32_t form, bool in, cons
 static void note_statistics(const oracle *o, oracle_loss *l) {
   l->argmax_student = l->argmax_teacher = 0;
   for (int64_t v = 0; v < o->n; v++) {
-    if (o->s[v] > o->s[l->argmax_student]) l->argmax_student = v;
-    if (o->t[v] > o->t[l->argmax_teacher]) l->argmax_teacher = v;
+    if (o->raw_s[v] > o->raw_s[l->argmax_student]) l->argmax_student = v;
+    if (o->raw_t[v] > o->raw_t[l->argmax_teacher]) l->argmax_teacher = v;
     if (!isinf(o->s[v])) l->entropy_student -= p_of(o, v) * oracle_log_p(o, v);
     if (!isinf(o->t[v])) l->entropy_teacher -= expl(oracle_log_q(o, v)) * oracle_log_q(o, v);
   }
@@ -152,11 +160,14 @@ oracle_loss oracle_reverse_kl(const oracle *o, int32_t form, const bool *in, lon
   oracle_loss l = {0};
   masses m = sum_masses(o, in);
   note_statistics(o, &l);
-  l.mass_student = m.p_in;
-  l.mass_teacher = m.q_in;
+  l.mass_student = expl(m.p_in);
+  l.mass_teacher = expl(m.q_in);
+  l.log_ratio = m.q_in - m.p_in;
+  l.log_ratio_off = m.q_off - m.p_off;
+  l.log_off = fmaxl(m.p_off, m.q_off);
   l.overlap = -1;
   l.status = TRB_ROW_OK;
-  bool infinite = form == TRB_FORM_TAIL_BUCKET && m.p_off > 0 && m.q_off == 0;
+  bool infinite = form == TRB_FORM_TAIL_BUCKET && !isinf(m.p_off) && isinf(m.q_off);
   long double p_r = 0;
   for (int64_t v = 0; v < o->n; v++) {
     if (!in[v] || isinf(o->s[v])) continue;

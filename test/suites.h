@@ -9,6 +9,7 @@ Suite *context_suite(void);
 Suite *check_suite(void);
 Suite *align_suite(void);
 Suite *schedule_suite(void);
+Suite *math_suite(void);
 Suite *oracle_suite(void);
 Suite *solve_suite(void);
 Suite *blend_suite(void);
@@ -23,5 +24,7 @@ Suite *noalloc_suite(void);
 /* Cases of a suite that stand in a file of their own. */
 TCase *solve_table_case(void);      /* test_solve_table.c */
 TCase *solve_properties_case(void); /* test_solve_properties.c */
+TCase *sample_draws_case(void);     /* test_sample_draws.c */
+TCase *reverse_kl_edges_case(void); /* test_reverse_kl_edges.c */
 
 #endif

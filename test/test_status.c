@@ -158,8 +158,8 @@ START_TEST(walk_and_look_up_agree) {
   while (trb_constant_at(n, &name, &value) == TRB_OK) {
     ck_assert_int_eq(constant(name), value);
     for (int64_t i = 0; i < n; i++) {
-      ck_assert_int_eq(trb_constant_at(i, &other, &again), TRB_OK);
-      ck_assert_str_ne(name, other);
+      trb_constant_at(i, &other, &again);
+      if (strcmp(name, other) == 0) ck_abort_msg("%s stands twice", name);
     }
     n++;
   }

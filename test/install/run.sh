@@ -11,7 +11,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
 version=$(sed -n 's/^#define TRB_VERSION_M[A-Z]* *\([0-9]*\).*/\1/p; s/^#define TRB_VERSION_PATCH *\([0-9]*\).*/\1/p' \
-    include/trb.h | paste -sd.)
+    include/trb.h | paste -sd. -)
 
 say() { echo "check-install: $*"; }
 fail() { say "FAILED: $*" >&2; exit 1; }
