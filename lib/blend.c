@@ -59,14 +59,13 @@ static void write_blend_row(void *data, int64_t row) {
   const trb_blend *blend = &job->blend[row];
   trbi_pair pair;
   int32_t bad = trbi_open_blend(&pair, job->kernels, job->student, job->teacher, blend, row);
-  const double log_norm = bad == 0 ? trbi_log_blend_mass(&pair, blend->beta) : 0.0;
-  if (bad == 0 && !(log_norm > -INFINITY)) bad = TRB_ROW_EMPTY;
+  const double log2_norm = bad == 0 ? trbi_log2_blend_mass(&pair, blend->beta) : 0.0;
+  if (bad == 0 && !(log2_norm > -INFINITY)) bad = TRB_ROW_EMPTY;
   if (bad != 0) {
     trbi_tally_add(&job->tally, row, bad);
     return;
   }
-  for (int64_t i = 0; i < trbi_blocks(&pair); i++)
-    write_blend_block(&pair, blend->beta, log_norm * TRBI_LOG2E, i, job->out);
+  for (int64_t i = 0; i < trbi_blocks(&pair); i++) write_blend_block(&pair, blend->beta, log2_norm, i, job->out);
   for (int64_t v = pair.vocab; v < job->out->vocab; v++) trbi_store(job->out, row, v, -INFINITY);
 }
 

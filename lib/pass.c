@@ -124,10 +124,10 @@ void trbi_log_sum_add(trbi_log_sum *sum, double top, double mass) {
 }
 
 double trbi_log_sum_value(const trbi_log_sum *sum) {
-  return sum->top > -INFINITY ? fma(TRBI_LN2, sum->top, trbi_log(sum->mass)) : -INFINITY;
+  return sum->top > -INFINITY ? fma(TRBI_LOG2E, trbi_log(sum->mass), sum->top) : -INFINITY;
 }
 
-double trbi_log_blend_mass(const trbi_pair *pair, double beta) {
+double trbi_log2_blend_mass(const trbi_pair *pair, double beta) {
   trbi_log_sum sum = trbi_log_sum_zero();
   trbi_block block;
   for (int64_t i = 0; i < trbi_blocks(pair); i++) {
@@ -145,8 +145,8 @@ trbi_tilt trbi_tilt_row(const trbi_pair *pair, double beta, double center) {
   trbi_block block;
   for (int64_t i = 0; i < trbi_blocks(pair); i++) {
     trbi_read_block(pair, i, &block);
-    const trbi_tilt part = pair->kernels->tilt(block.s, block.t, block.padded, pair->scale_student, pair->scale_teacher,
-                                               beta, center * TRBI_LOG2E);
+    const trbi_tilt part =
+        pair->kernels->tilt(block.s, block.t, block.padded, pair->scale_student, pair->scale_teacher, beta, center);
     sum.divergence += part.divergence;
     sum.change += part.change;
     sum.square += part.square;

@@ -58,16 +58,17 @@ typedef struct trbi_log_sum {
 
 trbi_log_sum trbi_log_sum_zero(void);
 void trbi_log_sum_add(trbi_log_sum *sum, double top, double mass); /* adds nothing if top is -INFINITY */
-double trbi_log_sum_value(const trbi_log_sum *sum);                /* natural logarithm */
+double trbi_log_sum_value(const trbi_log_sum *sum);                /* its log2 */
 
-/* log sum p^(1-beta) q^beta over the common support, -INFINITY if that is empty. p and q as the scales have them. */
-double trbi_log_blend_mass(const trbi_pair *pair, double beta);
+/* log2 of sum p^(1-beta) q^beta over the common support, -INFINITY if that is empty. p and q as the scales have them.
+ */
+double trbi_log2_blend_mass(const trbi_pair *pair, double beta);
 
 /* The first token with the largest logit of the row. */
 int64_t trbi_argmax_student(const trbi_pair *pair);
 int64_t trbi_argmax_teacher(const trbi_pair *pair);
 
-/* trbi_tilt of the row; center in nats. */
+/* trbi_tilt of the row. */
 trbi_tilt trbi_tilt_row(const trbi_pair *pair, double beta, double center);
 
 /* log2 probability of one token as a scale has it; -INFINITY where masked. */

@@ -89,6 +89,7 @@ static trbi_loss_sums add_up(const trbi_loss_state *state) {
     const trbi_loss_sums part =
         pair->kernels->reverse_kl(block.s, block.t, mask, block.padded, pair->scale_student, pair->scale_teacher);
     sum.divergence += part.divergence;
+    sum.cross += part.cross;
     sum.in_student += part.in_student;
     sum.in_teacher += part.in_teacher;
     sum.out_student += part.out_student;
@@ -126,65 +127,62 @@ static int32_t tail(const trbi_loss_state *state, const trbi_loss_sums *sum, dou
     *term = sum->out_teacher * trbi_kl_excess(sum->out_student / sum->out_teacher - 1.0);
     return TRB_ROW_OK;
   }
-  const double log_teacher = trbi_log_mass(&state->pair, &state->support, false, true); /* below the range of floats */
-  if (!(log_teacher > -INFINITY)) return TRB_ROW_INFINITE;
-  *ratio = trbi_log(sum->out_student) - log_teacher;
+  /* Below the range of floats: log2 of the teacher's mass from the tail's own scale. */
+  const trbi_scale all = state->pair.scale_teacher, out = trbi_scale_within(&state->pair, &state->support, false, true);
+  if (!(out.max > -INFINITY)) return TRB_ROW_INFINITE;
+  const double log2_teacher = fma(out.k, out.max - all.max, out.norm - all.norm);
+  *ratio = trbi_log(sum->out_student) - TRBI_LN2 * log2_teacher;
   *term = sum->out_student * (*ratio - 1.0) + sum->out_teacher;
   return TRB_ROW_OK;
 }
 
-/* Loss and gradient p (S (a r + b) + c) from the sums; the table of forms in trb.h. */
+/* Loss and gradient p (S (a r + b) + c) from the sums; the table of forms in trb.h. The loss comes from the
+ * non-negative terms. The gradient's constant comes from sum p r over the same p that it will be multiplied with, so
+ * that gradients that must sum to 0 do. */
 static int32_t apply_form(int32_t form, trbi_loss_state *state, const trbi_loss_sums *sum, double *loss) {
-  const double f = sum->divergence, p = sum->in_student, q = sum->in_teacher;
+  const double p = sum->in_student, out = sum->out_student;
   double term, ratio;
+  *loss = sum->divergence;
   switch (form) {
   case TRB_FORM_TRUNCATED:
-    *loss = f + (p - q);
-    state->form = (trbi_gradient){1.0, 1.0, -(*loss + p)};
+    *loss += p - sum->in_teacher;
+    state->form = (trbi_gradient){1.0, 1.0, -(sum->cross + p)};
     return TRB_ROW_OK;
   case TRB_FORM_RENORMALISED: /* the scales are those of p/P and q/Q by now */
-    *loss = f;
-    state->form = (trbi_gradient){1.0, -f, 0.0};
+    state->form = (trbi_gradient){1.0, -sum->cross / p, 0.0};
     return TRB_ROW_OK;
   case TRB_FORM_TAIL_BUCKET:
     if (tail(state, sum, &term, &ratio) != TRB_ROW_OK) return TRB_ROW_INFINITE;
-    *loss = f + term;
-    state->form = (trbi_gradient){1.0, -ratio, ratio - *loss};
+    *loss += term;
+    state->form = (trbi_gradient){1.0, -ratio, ratio - (sum->cross + out * ratio) / (p + out)};
     return TRB_ROW_OK;
   case TRB_FORM_GENERALISED:
-    *loss = f;
-    state->form = (trbi_gradient){1.0, 0.0, -(f + (p - q))};
+    state->form = (trbi_gradient){1.0, 0.0, -sum->cross};
     return TRB_ROW_OK;
   default:
-    *loss = f;
-    state->form = (trbi_gradient){1.0, 0.0, -f};
+    state->form = (trbi_gradient){1.0, 0.0, -sum->cross / p};
     return TRB_ROW_OK;
   }
 }
 
-/* Norms on the support alone: p/P and q/Q become p and q. */
-static int32_t renormalise(trbi_loss_state *state) {
-  const double log_p = trbi_log_mass(&state->pair, &state->support, true, false);
-  const double log_q = trbi_log_mass(&state->pair, &state->support, true, true);
-  if (!(log_p > -INFINITY)) return TRB_ROW_EMPTY;
-  if (!(log_q > -INFINITY)) return TRB_ROW_INFINITE;
-  state->pair.scale_student.norm += log_p * TRBI_LOG2E;
-  state->pair.scale_teacher.norm += log_q * TRBI_LOG2E;
-  return TRB_ROW_OK;
+/* p/P and q/Q in place of p and q. Neither is nothing: no token of S is infinite, and the student allows one. */
+static void renormalise(trbi_loss_state *state) {
+  state->pair.scale_student = trbi_scale_within(&state->pair, &state->support, true, false);
+  state->pair.scale_teacher = trbi_scale_within(&state->pair, &state->support, true, true);
 }
 
 static int32_t measure(const trbi_loss_job *job, trbi_loss_state *state, trb_loss_row *row, double *loss) {
   const trb_loss_options *o = job->options;
   choose_support(o, state);
   trbi_loss_sums sum = add_up(state);
+  if (sum.tokens == 0.0) return TRB_ROW_EMPTY;
   if (sum.infinite > 0.0) return TRB_ROW_INFINITE;
   row->mass_student = sum.in_student;
   row->mass_teacher = sum.in_teacher;
   row->support = (int64_t)sum.tokens;
   if (job->rows != NULL && is_top_k(o->support)) row->overlap = count_overlap(state, o->k);
   if (o->form == TRB_FORM_RENORMALISED) {
-    const int32_t bad = renormalise(state);
-    if (bad < 0) return bad;
+    renormalise(state);
     sum = add_up(state);
   }
   return apply_form(o->form, state, &sum, loss);

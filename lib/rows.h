@@ -40,7 +40,7 @@ typedef struct trbi_survey {
   double tokens_both, student_only, teacher_only; /* tokens by who masks them: neither, the other model */
 } trbi_survey;
 
-/* The blend of a block at beta as a change of p: w = p e^h, h = log(q/p) beta - center. */
+/* The blend of a block at beta as a change of p: log2 w = (1-beta) log2 p + beta log2 q - center, w = p e^h. */
 typedef struct trbi_tilt {
   double divergence; /* sum w h - w + p */
   double change;     /* sum w - p */
@@ -51,6 +51,7 @@ typedef struct trbi_tilt {
 /* Sums over a support S given as a mask, r = log(p/q). */
 typedef struct trbi_loss_sums {
   double divergence;               /* sum_S p r - p + q; infinite tokens left out */
+  double cross;                    /* sum_S p r */
   double in_student, in_teacher;   /* sum_S p, q */
   double out_student, out_teacher; /* the same off S */
   double tokens;                   /* tokens of S that the student allows */

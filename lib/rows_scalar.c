@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "dmath.h"
 #include "fmath.h"
 #include "rows.h"
 
@@ -98,10 +99,10 @@ static inline token read_token(trbi_scale student, trbi_scale teacher, float s, 
   return v;
 }
 
-/* A difference of log2 probabilities as a natural logarithm, bounded so that its square is finite. */
+/* A difference of log2 probabilities as a natural logarithm, within the range of floats. */
 static inline float natural(double log2_ratio) {
-  double bounded = log2_ratio < 1e18 ? log2_ratio : 1e18;
-  bounded = bounded > -1e18 ? bounded : -1e18;
+  double bounded = log2_ratio < 1e38 ? log2_ratio : 1e38;
+  bounded = bounded > -1e38 ? bounded : -1e38;
   return (float)bounded * LN2F;
 }
 
@@ -160,6 +161,10 @@ static trbi_survey survey(const float *s, const float *t, int64_t n, trbi_scale 
                        fold(sum[6]), fold(sum[7]), fold(sum[8]), fold(sum[9]), fold(sum[10]), fold(sum[11])};
 }
 
+static inline double log2_blend(token v, double beta, double norm) {
+  return v.both ? fma(beta, v.b - v.a, v.a) - norm : -INFINITY;
+}
+
 static trbi_tilt tilt(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher, double beta,
                       double center) {
   double divergence[TRBI_LANES] = {0}, change[TRBI_LANES] = {0}, square[TRBI_LANES] = {0}, ratio[TRBI_LANES] = {0};
@@ -167,10 +172,9 @@ static trbi_tilt tilt(const float *s, const float *t, int64_t n, trbi_scale stud
     FOR_LANES (l) {
       const token v = read_token(student, teacher, s[i + l], t[i + l]);
       const double r = v.both ? v.b - v.a : 0.0;
-      const double g = fma(beta, r, -center);
       const float p = trbi_exp2(v.a);
-      const float w = trbi_exp2(v.both ? v.a + g : -INFINITY);
-      const float h = v.both ? natural(g) : GONE;
+      const float w = trbi_exp2(log2_blend(v, beta, center)); /* exact near 0, however large a and b */
+      const float h = v.both ? natural(fma(beta, r, -center)) : GONE;
       const trbi_term term = trbi_kl_term(p, w, h);
       divergence[l] += (double)term.divergence;
       change[l] += (double)term.change;
@@ -178,10 +182,6 @@ static trbi_tilt tilt(const float *s, const float *t, int64_t n, trbi_scale stud
       ratio[l] = fma((double)w, r, ratio[l]);
     }
   return (trbi_tilt){fold(divergence), fold(change), fold(square), fold(ratio)};
-}
-
-static inline double log2_blend(token v, double beta, double norm) {
-  return v.both ? fma(beta, v.b - v.a, v.a) - norm : -INFINITY;
 }
 
 static void blend(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher, double beta,
@@ -215,26 +215,29 @@ static double mass(const float *y, int64_t n) {
 
 static trbi_loss_sums reverse_kl(const float *s, const float *t, const uint8_t *support, int64_t n, trbi_scale student,
                                  trbi_scale teacher) {
-  double sum[7][TRBI_LANES] = {{0}};
+  double sum[8][TRBI_LANES] = {{0}};
   for (int64_t i = 0; i < n; i += TRBI_LANES)
     FOR_LANES (l) {
       const token v = read_token(student, teacher, s[i + l], t[i + l]);
       const double s_here = v.a > -INFINITY ? 1.0 : 0.0, t_here = v.b > -INFINITY ? 1.0 : 0.0;
       const double p = (double)trbi_exp2(v.a), q = (double)trbi_exp2(v.b);
-      const float r = v.both ? natural(v.a - v.b) : GONE;
-      const double f = (double)trbi_kl_term((float)q, (float)p, r).divergence;
+      const double r = v.both ? v.a - v.b : 0.0;
+      const float f = trbi_kl_term((float)q, (float)p, v.both ? natural(r) : GONE).divergence;
       const double in = (double)support[i + l], out = 1.0 - in;
       const double lost = in * s_here * (1.0 - t_here);
-      sum[0][l] = fma(f, in - lost, sum[0][l]);
-      sum[1][l] = fma(p, in, sum[1][l]);
-      sum[2][l] = fma(q, in, sum[2][l]);
-      sum[3][l] = fma(p, out, sum[3][l]);
-      sum[4][l] = fma(q, out, sum[4][l]);
-      sum[5][l] = fma(in, s_here, sum[5][l]);
-      sum[6][l] += lost;
+      const double counted = in > lost ? (double)f : 0.0;
+      sum[0][l] += counted;
+      sum[1][l] = fma(p * in, r, sum[1][l]);
+      sum[2][l] = fma(p, in, sum[2][l]);
+      sum[3][l] = fma(q, in, sum[3][l]);
+      sum[4][l] = fma(p, out, sum[4][l]);
+      sum[5][l] = fma(q, out, sum[5][l]);
+      sum[6][l] = fma(in, s_here, sum[6][l]);
+      sum[7][l] += lost;
     }
-  return (trbi_loss_sums){fold(sum[0]), fold(sum[1]), fold(sum[2]), fold(sum[3]),
-                          fold(sum[4]), fold(sum[5]), fold(sum[6])};
+  return (trbi_loss_sums){
+      fold(sum[0]), TRBI_LN2 * fold(sum[1]), fold(sum[2]), fold(sum[3]), fold(sum[4]), fold(sum[5]), fold(sum[6]),
+      fold(sum[7])};
 }
 
 static void reverse_kl_gradient(const float *s, const float *t, const uint8_t *support, int64_t n, trbi_scale student,
@@ -242,7 +245,7 @@ static void reverse_kl_gradient(const float *s, const float *t, const uint8_t *s
   for (int64_t i = 0; i < n; i++) {
     const token v = read_token(student, teacher, s[i], t[i]);
     const double p = (double)trbi_exp2(v.a);
-    const double r = v.both ? (v.a - v.b) * 0x1.62e42fefa39efp-1 : 0.0;
+    const double r = v.both ? (v.a - v.b) * TRBI_LN2 : 0.0;
     const double factor = support[i] != 0 ? fma(form.a, r, form.b) + form.c : form.c;
     grad[i] = p > 0.0 ? (float)(scale * (p * factor)) : 0.0f;
   }
@@ -290,7 +293,7 @@ static inline mixture mix(token v, bool s_here, bool t_here, double b) {
   const bool near = down >= -1.0f;
   const float part = near ? down : 0.0f;
   const float change =
-      near ? fmaf(part * part, trbi_expm1_rest(part), part) : trbi_exp2((double)down * 0x1.71547652b82fep+0) - 1.0f;
+      near ? fmaf(part * part, trbi_expm1_rest(part), part) : trbi_exp2((double)down * TRBI_LOG2E) - 1.0f;
   const bool p_larger = r >= 0.0f;
   const double high = -trbi_log1p_lane((p_larger ? b : 1.0 - b) * (double)change);
   const double low = high + (double)down;

@@ -18,7 +18,7 @@
 /* One beta that the search has looked at. */
 typedef struct point {
   double beta;
-  double log_z;      /* A(beta) */
+  double log2_z;     /* A(beta) in bits: a center in nats would lose the last place of huge exponents */
   double kl_student; /* KL(mu||p) */
   double mean;       /* E_mu log(q/p) = A'(beta) */
   double variance;   /* Var_mu log(q/p) = A''(beta) */
@@ -47,7 +47,7 @@ static point make_point(double beta, double center, const trbi_tilt *sum, double
   const double mean_h = (sum->divergence + sum->change) / z;
   const double spread = fmax(0.0, sum->square / z - mean_h * mean_h); /* Var_mu h = beta^2 A'' */
   return (point){.beta = beta,
-                 .log_z = center + trbi_log1p(sum->change),
+                 .log2_z = center + TRBI_LOG2E * trbi_log1p(sum->change),
                  .kl_student = fmax(0.0, (sum->divergence - trbi_kl_excess(sum->change)) / z),
                  .mean = TRBI_LN2 * sum->ratio / z,
                  .variance = beta > 1e-100 ? spread / (beta * beta) : old_variance};
@@ -56,13 +56,13 @@ static point make_point(double beta, double center, const trbi_tilt *sum, double
 static point evaluate(search *look, double beta) {
   const point *from = &look->last;
   const double step = beta - from->beta;
-  double center = from->log_z + step * (from->mean + 0.5 * step * from->variance);
+  double center = from->log2_z + TRBI_LOG2E * step * (from->mean + 0.5 * step * from->variance);
   trbi_tilt sum = pass(look, beta, center);
   for (int again = 0; again < 3 && !usable(&sum); again++) {
     if (fabs(sum.change) < 0.5) {
-      center += trbi_log1p(sum.change);
+      center += TRBI_LOG2E * trbi_log1p(sum.change);
     } else {
-      center = trbi_log_blend_mass(look->pair, beta);
+      center = trbi_log2_blend_mass(look->pair, beta);
       look->passes++;
     }
     sum = pass(look, beta, center);
@@ -161,8 +161,8 @@ typedef struct row_job {
 static point start_at_zero(search *look, const trbi_summary *summary) {
   point at = {.mean = summary->gap, .variance = summary->variance};
   if (summary->student_only > 0.0) {
-    at.log_z = trbi_log_blend_mass(look->pair, 0.0);
-    at.kl_student = -at.log_z;
+    at.log2_z = trbi_log2_blend_mass(look->pair, 0.0);
+    at.kl_student = -TRBI_LN2 * at.log2_z;
     look->passes++;
   }
   return at;
@@ -171,8 +171,8 @@ static point start_at_zero(search *look, const trbi_summary *summary) {
 /* The largest beta within the budget, 0 if none is. */
 static point solve_row(search *look, const row_job *job, const trbi_summary *summary, double budget) {
   const point zero = start_at_zero(look, summary);
-  if (!(zero.log_z > -INFINITY && zero.kl_student <= budget)) return (point){0};
-  point one = {.beta = 1.0, .kl_student = summary->forward_kl, .log_z = trbi_log(summary->both_teacher)};
+  if (!(zero.log2_z > -INFINITY && zero.kl_student <= budget)) return (point){0};
+  point one = {.beta = 1.0, .kl_student = summary->forward_kl, .log2_z = TRBI_LOG2E * trbi_log(summary->both_teacher)};
   /* The survey's figure is good to 1e-6: only a teacher that is clearly outside saves the pass. */
   if (!(one.kl_student > budget * 1.01 + 1e-4)) {
     look->last = one;
@@ -197,11 +197,12 @@ static trb_blend describe(const trbi_pair *pair, const trbi_summary *summary, co
   trb_blend blend = {.beta = at->beta, .reverse_kl = summary->reverse_kl};
   blend.lse_student = pair->lse_student;
   blend.lse_teacher = pair->lse_teacher;
+  const double log_z = TRBI_LN2 * at->log2_z;
   if (at->beta > 0.0) {
     blend.multiplier = (1.0 - at->beta) / at->beta;
     blend.kl_student = at->kl_student;
-    blend.kl_teacher = fmax(0.0, (at->beta - 1.0) * at->mean - at->log_z);
-    blend.log_norm = (1.0 - at->beta) * pair->lse_student + at->beta * pair->lse_teacher + at->log_z;
+    blend.kl_teacher = fmax(0.0, (at->beta - 1.0) * at->mean - log_z);
+    blend.log_norm = (1.0 - at->beta) * pair->lse_student + at->beta * pair->lse_teacher + log_z;
   } else {
     blend.multiplier = INFINITY;
     blend.kl_teacher = summary->reverse_kl;
@@ -241,7 +242,7 @@ static int32_t finish_beta(const row_job *job, search *look, const trbi_summary 
   (void)job;
   if (beta == 0.0) return TRB_ROW_GIVEN;
   look->last = start_at_zero(look, summary);
-  if (!(look->last.log_z > -INFINITY)) return TRB_ROW_UNREACHABLE;
+  if (!(look->last.log2_z > -INFINITY)) return TRB_ROW_UNREACHABLE;
   *at = evaluate(look, beta);
   return TRB_ROW_GIVEN;
 }

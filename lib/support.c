@@ -57,22 +57,34 @@ void trbi_support_block(const trbi_support *support, const trbi_block *block, ui
   }
 }
 
-/* ---- Mass ---- */
+/* ---- Scales ---- */
 
-double trbi_log_mass(const trbi_pair *pair, const trbi_support *support, bool inside, bool of_teacher) {
-  const trbi_scale scale = of_teacher ? pair->scale_teacher : pair->scale_student;
-  trbi_log_sum sum = trbi_log_sum_zero();
+/* A block of one model, masked where the support is not what is wanted. */
+static int64_t read_within(const trbi_pair *pair, const trbi_support *support, bool inside, bool of_teacher,
+                           int64_t number, float *part) {
+  trbi_block block;
+  uint8_t mask[TRBI_BLOCK];
+  trbi_read_block(pair, number, &block);
+  trbi_support_block(support, &block, mask);
+  const float *from = of_teacher ? block.t : block.s;
+  for (int64_t v = 0; v < block.padded; v++) part[v] = (mask[v] != 0) == inside ? from[v] : -INFINITY;
+  return block.padded;
+}
+
+trbi_scale trbi_scale_within(const trbi_pair *pair, const trbi_support *support, bool inside, bool of_teacher) {
+  float part[TRBI_BLOCK], log2_weights[TRBI_BLOCK];
+  trbi_scale scale = {of_teacher ? pair->scale_teacher.k : pair->scale_student.k, -INFINITY, 0.0};
   for (int64_t i = 0; i < trbi_blocks(pair); i++) {
-    trbi_block block;
-    uint8_t mask[TRBI_BLOCK];
-    float part[TRBI_BLOCK];
-    double top, mass;
-    trbi_read_block(pair, i, &block);
-    trbi_support_block(support, &block, mask);
-    const float *from = of_teacher ? block.t : block.s;
-    for (int64_t v = 0; v < block.padded; v++) part[v] = (mask[v] != 0) == inside ? from[v] : -INFINITY;
-    pair->kernels->blend_mass(part, part, block.padded, scale, scale, 0.0, &top, &mass);
-    trbi_log_sum_add(&sum, top, mass);
+    const int64_t padded = read_within(pair, support, inside, of_teacher, i, part);
+    scale.max = fmax(scale.max, (double)pair->kernels->peak(part, padded).max);
   }
-  return trbi_log_sum_value(&sum);
+  if (!(scale.max > -INFINITY)) return scale;
+  double mass = 0.0;
+  for (int64_t i = 0; i < trbi_blocks(pair); i++) {
+    const int64_t padded = read_within(pair, support, inside, of_teacher, i, part);
+    pair->kernels->blend(part, part, padded, scale, scale, 0.0, 0.0, log2_weights);
+    mass += pair->kernels->mass(log2_weights, padded);
+  }
+  scale.norm = TRBI_LOG2E * trbi_log(mass);
+  return scale;
 }

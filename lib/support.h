@@ -18,7 +18,8 @@ trbi_cut trbi_top_k(const trbi_pair *pair, const trb_logits *view, int64_t k);
 /* mask[i] = 1 if token block->begin + i is in the support, for the block with its padding. */
 void trbi_support_block(const trbi_support *support, const trbi_block *block, uint8_t *mask);
 
-/* log of one model's mass inside (or outside) the support, however small; -INFINITY if it is nothing. */
-double trbi_log_mass(const trbi_pair *pair, const trbi_support *support, bool inside, bool of_teacher);
+/* The scale of one model on the tokens inside (or outside) the support alone: log2 of p/P there. max is -INFINITY if
+ * the model allows none of them. */
+trbi_scale trbi_scale_within(const trbi_pair *pair, const trbi_support *support, bool inside, bool of_teacher);
 
 #endif
