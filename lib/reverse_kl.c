@@ -96,6 +96,8 @@ static trbi_loss_sums add_up(const trbi_loss_state *state) {
     sum.out_teacher += part.out_teacher;
     sum.tokens += part.tokens;
     sum.infinite += part.infinite;
+    sum.in_change += part.in_change;
+    sum.out_change += part.out_change;
   }
   return sum;
 }
@@ -123,8 +125,9 @@ static int32_t tail(const trbi_loss_state *state, const trbi_loss_sums *sum, dou
     return TRB_ROW_OK;
   }
   if (sum->out_teacher > 1e-30) {
-    *ratio = trbi_log(sum->out_student / sum->out_teacher);
-    *term = sum->out_teacher * trbi_kl_excess(sum->out_student / sum->out_teacher - 1.0);
+    const double change = sum->out_change / sum->out_teacher;
+    *ratio = trbi_log1p(change);
+    *term = sum->out_teacher * trbi_kl_excess(change);
     return TRB_ROW_OK;
   }
   /* Below the range of floats: log2 of the teacher's mass from the tail's own scale. */
@@ -145,7 +148,7 @@ static int32_t apply_form(int32_t form, trbi_loss_state *state, const trbi_loss_
   *loss = sum->divergence;
   switch (form) {
   case TRB_FORM_TRUNCATED:
-    *loss += p - sum->in_teacher;
+    *loss += sum->in_change;
     state->form = (trbi_gradient){1.0, 1.0, -(sum->cross + p)};
     return TRB_ROW_OK;
   case TRB_FORM_RENORMALISED: /* the scales are those of p/P and q/Q by now */

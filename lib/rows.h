@@ -56,6 +56,7 @@ typedef struct trbi_loss_sums {
   double out_student, out_teacher; /* the same off S */
   double tokens;                   /* tokens of S that the student allows */
   double infinite;                 /* of them those that the teacher masks */
+  double in_change, out_change;    /* sum p - q over S, off S, without cancellation */
 } trbi_loss_sums;
 
 /* Gradient of a row of any reverse KL form: p (S (a r + b) + c), zero where p is. */

@@ -215,17 +215,17 @@ static double mass(const float *y, int64_t n) {
 
 static trbi_loss_sums reverse_kl(const float *s, const float *t, const uint8_t *support, int64_t n, trbi_scale student,
                                  trbi_scale teacher) {
-  double sum[8][TRBI_LANES] = {{0}};
+  double sum[10][TRBI_LANES] = {{0}};
   for (int64_t i = 0; i < n; i += TRBI_LANES)
     FOR_LANES (l) {
       const token v = read_token(student, teacher, s[i + l], t[i + l]);
       const double s_here = v.a > -INFINITY ? 1.0 : 0.0, t_here = v.b > -INFINITY ? 1.0 : 0.0;
       const double p = (double)trbi_exp2(v.a), q = (double)trbi_exp2(v.b);
       const double r = v.both ? v.a - v.b : 0.0;
-      const float f = trbi_kl_term((float)q, (float)p, v.both ? natural(r) : GONE).divergence;
+      const trbi_term term = trbi_kl_term((float)q, (float)p, v.both ? natural(r) : GONE);
       const double in = (double)support[i + l], out = 1.0 - in;
       const double lost = in * s_here * (1.0 - t_here);
-      const double counted = in > lost ? (double)f : 0.0;
+      const double counted = in > lost ? (double)term.divergence : 0.0;
       sum[0][l] += counted;
       sum[1][l] = fma(p * in, r, sum[1][l]);
       sum[2][l] = fma(p, in, sum[2][l]);
@@ -234,10 +234,14 @@ static trbi_loss_sums reverse_kl(const float *s, const float *t, const uint8_t *
       sum[5][l] = fma(q, out, sum[5][l]);
       sum[6][l] = fma(in, s_here, sum[6][l]);
       sum[7][l] += lost;
+      sum[8][l] = fma((double)term.change, in, sum[8][l]);
+      sum[9][l] = fma((double)term.change, out, sum[9][l]);
     }
-  return (trbi_loss_sums){
-      fold(sum[0]), TRBI_LN2 * fold(sum[1]), fold(sum[2]), fold(sum[3]), fold(sum[4]), fold(sum[5]), fold(sum[6]),
-      fold(sum[7])};
+  return (trbi_loss_sums){fold(sum[0]), TRBI_LN2 * fold(sum[1]),
+                          fold(sum[2]), fold(sum[3]),
+                          fold(sum[4]), fold(sum[5]),
+                          fold(sum[6]), fold(sum[7]),
+                          fold(sum[8]), fold(sum[9])};
 }
 
 static void reverse_kl_gradient(const float *s, const float *t, const uint8_t *support, int64_t n, trbi_scale student,
@@ -275,31 +279,30 @@ static void forward_kl_gradient(const float *s, const float *t, int64_t n, trbi_
   }
 }
 
-/* log(p/m) and log(q/m) of one token, m = b q + (1-b) p. With r = log(p/q) and x = -|r|, the logarithm of the more
- * probable model over m is -log(1 + c (e^x - 1)), c the weight of the other one in m; the other model's is that plus x.
- */
+/* e^x - 1 without cancellation near 0. */
+static inline double change_of(float x) {
+  const bool near = fabsf(x) <= 1.0f;
+  const float part = near ? x : 0.0f;
+  const double small = (double)fmaf(part * part, trbi_expm1_rest(part), part);
+  return near ? small : (double)trbi_exp2((double)x * TRBI_LOG2E) - 1.0;
+}
+
+/* One token under m = b q + (1-b) p. With r = log(p/q), log(p/m) = -log(1 + b (e^-r - 1)) and
+ * log(q/m) = -log(1 + (1-b) (e^r - 1)): small where they should be, whichever model is the larger part of m. */
 typedef struct mixture {
   float p, q, m;
   float log_p, log_q; /* over m; GONE where the model masks the token */
 } mixture;
 
-static inline mixture mix(token v, bool s_here, bool t_here, double b) {
+static inline mixture mix(token v, double b) {
+  const bool s_here = v.a > -INFINITY, t_here = v.b > -INFINITY;
+  const float r = v.both ? natural(v.a - v.b) : s_here ? 1e38f : -1e38f;
   mixture x;
   x.p = trbi_exp2(v.a);
   x.q = trbi_exp2(v.b);
   x.m = (float)fma(b, (double)x.q, (1.0 - b) * (double)x.p);
-  const float r = v.both ? natural(v.a - v.b) : 0.0f;
-  const float down = -fabsf(r);
-  const bool near = down >= -1.0f;
-  const float part = near ? down : 0.0f;
-  const float change =
-      near ? fmaf(part * part, trbi_expm1_rest(part), part) : trbi_exp2((double)down * TRBI_LOG2E) - 1.0f;
-  const bool p_larger = r >= 0.0f;
-  const double high = -trbi_log1p_lane((p_larger ? b : 1.0 - b) * (double)change);
-  const double low = high + (double)down;
-  const double alone_p = -trbi_log1p_lane(-b), alone_q = -trbi_log1p_lane(b - 1.0);
-  x.log_p = !s_here ? GONE : !t_here ? (float)alone_p : (float)(p_larger ? high : low);
-  x.log_q = !t_here ? GONE : !s_here ? (float)alone_q : (float)(p_larger ? low : high);
+  x.log_p = s_here ? (float)-trbi_log1p_lane(b * change_of(-r)) : GONE;
+  x.log_q = t_here ? (float)-trbi_log1p_lane((1.0 - b) * change_of(r)) : GONE;
   return x;
 }
 
@@ -309,7 +312,7 @@ static void jsd(const float *s, const float *t, int64_t n, trbi_scale student, t
   for (int64_t i = 0; i < n; i += TRBI_LANES)
     FOR_LANES (l) {
       const token v = read_token(student, teacher, s[i + l], t[i + l]);
-      const mixture x = mix(v, s[i + l] > -INFINITY, t[i + l] > -INFINITY, b);
+      const mixture x = mix(v, b);
       of_p[l] += (double)trbi_kl_term(x.m, x.p, x.log_p).divergence;
       of_q[l] += (double)trbi_kl_term(x.m, x.q, x.log_q).divergence;
     }
@@ -321,7 +324,7 @@ static void jsd_gradient(const float *s, const float *t, int64_t n, trbi_scale s
                          double kl_student, double scale, float *restrict grad) {
   for (int64_t i = 0; i < n; i++) {
     const token v = read_token(student, teacher, s[i], t[i]);
-    const mixture x = mix(v, s[i] > -INFINITY, t[i] > -INFINITY, b);
+    const mixture x = mix(v, b);
     grad[i] = (float)(scale * ((double)x.p * ((double)x.log_p - kl_student)));
   }
 }
