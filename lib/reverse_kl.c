@@ -126,7 +126,7 @@ static int32_t tail(const trbi_loss_state *state, const trbi_loss_sums *sum, dou
   }
   if (sum->out_teacher > 1e-30) {
     const double change = sum->out_change / sum->out_teacher;
-    *ratio = trbi_log1p(change);
+    *ratio = fabs(change) < 0.5 ? trbi_log1p(change) : trbi_log(sum->out_student / sum->out_teacher);
     *term = sum->out_teacher * trbi_kl_excess(change);
     return TRB_ROW_OK;
   }
