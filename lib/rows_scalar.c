@@ -172,9 +172,9 @@ static trbi_tilt tilt(const float *s, const float *t, int64_t n, trbi_scale stud
     FOR_LANES (l) {
       const token v = read_token(student, teacher, s[i + l], t[i + l]);
       const double r = v.both ? v.b - v.a : 0.0;
-      const float p = trbi_exp2(v.a);
-      const float w = trbi_exp2(log2_blend(v, beta, center)); /* exact near 0, however large a and b */
-      const float h = v.both ? natural(fma(beta, r, -center)) : GONE;
+      const double y = log2_blend(v, beta, center);
+      const float p = trbi_exp2(v.a), w = trbi_exp2(y);
+      const float h = v.both ? natural(y - v.a) : GONE;
       const trbi_term term = trbi_kl_term(p, w, h);
       divergence[l] += (double)term.divergence;
       change[l] += (double)term.change;

@@ -47,7 +47,7 @@ static void estimate(const trb_term_options *o, trb_term *term) {
     break;
   case TRB_ESTIMATOR_K3:
     term->value = trbi_expm1_excess(u);
-    term->coefficient = -(term->value + u);
+    term->coefficient = fabs(u) > 0.25 ? 1.0 - trbi_exp(u) : -(term->value + u);
     break;
   default:
     advantage(o, u, term);
