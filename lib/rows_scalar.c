@@ -161,8 +161,9 @@ static trbi_survey survey(const float *s, const float *t, int64_t n, trbi_scale 
                        fold(sum[6]), fold(sum[7]), fold(sum[8]), fold(sum[9]), fold(sum[10]), fold(sum[11])};
 }
 
+/* Neither product is positive, so nothing cancels before the norm. */
 static inline double log2_blend(token v, double beta, double norm) {
-  return v.both ? fma(beta, v.b - v.a, v.a) - norm : -INFINITY;
+  return v.both ? fma(beta, v.b, (1.0 - beta) * v.a) - norm : -INFINITY;
 }
 
 static trbi_tilt tilt(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher, double beta,

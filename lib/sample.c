@@ -183,7 +183,7 @@ static double log_weight(const behavior *mu, int64_t token) {
   const trbi_pair *pair = mu->pair;
   const double a = trbi_log2_probability(pair->student, pair->row, pair->scale_student, token);
   const double b = trbi_log2_probability(pair->teacher, pair->row, pair->scale_teacher, token);
-  return TRBI_LN2 * (fma(mu->beta, b - a, a) - mu->top);
+  return TRBI_LN2 * (fma(mu->beta, b, (1.0 - mu->beta) * a) - mu->top);
 }
 
 /* Natural log-probability from the logit and the row's log-sum-exp. */
