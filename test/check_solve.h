@@ -1,4 +1,5 @@
-/* check_solve.h - the contract of one solved row, checked in long double from the returned beta and the given logits. */
+/* check_solve.h - the contract of one solved row, checked in long double from the returned beta and the given logits.
+ */
 #ifndef TEST_CHECK_SOLVE_H
 #define TEST_CHECK_SOLVE_H
 
@@ -17,7 +18,7 @@ typedef struct solve_worst {
 typedef struct solve_problem {
   const oracle *o;
   double budget;
-  double tolerance; /* of the options; 0: the default */
+  double tolerance;  /* of the options; 0: the default */
   const char *where; /* for messages */
 } solve_problem;
 

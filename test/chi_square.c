@@ -24,7 +24,9 @@ static double gamma_tail(double a, double x) {
   return front * h;
 }
 
-double chi_square_tail(double freedom, double x) { return gamma_tail(freedom / 2.0, x / 2.0); }
+double chi_square_tail(double freedom, double x) {
+  return gamma_tail(freedom / 2.0, x / 2.0);
+}
 
 double chi_square_p_value(const int64_t *counts, const long double *probability, int64_t outcomes, int64_t n) {
   double statistic = 0.0, expected = 0.0, seen = 0.0;

@@ -12,13 +12,17 @@ uint64_t rng_next(rng *g) {
   return z ^ z >> 31;
 }
 
-double rng_uniform(rng *g) { return ldexp((double)(rng_next(g) >> 11), -53); }
+double rng_uniform(rng *g) {
+  return ldexp((double)(rng_next(g) >> 11), -53);
+}
 
 int64_t rng_between(rng *g, int64_t lo, int64_t hi) {
   return lo + (int64_t)(rng_next(g) % (uint64_t)(hi - lo + 1));
 }
 
-int rng_chance(rng *g, double probability) { return rng_uniform(g) < probability; }
+int rng_chance(rng *g, double probability) {
+  return rng_uniform(g) < probability;
+}
 
 double rng_normal(rng *g) {
   double sum = -6.0;
@@ -199,9 +203,9 @@ static void single(pair *row) {
 
 const char *family_name(int family) {
   static const char *const names[FAMILIES] = {
-      "gaussian",     "spiky",        "peaked",       "flat",      "correlated", "disagreeing", "mask student",
-      "mask teacher", "mask both",    "nearly equal", "two-valued", "ramp",      "outliers",    "distinct",
-      "deep tail",    "huge",         "denormal",     "single",    "sizes",
+      "gaussian",     "spiky",     "peaked",       "flat",       "correlated", "disagreeing", "mask student",
+      "mask teacher", "mask both", "nearly equal", "two-valued", "ramp",       "outliers",    "distinct",
+      "deep tail",    "huge",      "denormal",     "single",     "sizes",
   };
   return family >= 0 && family < FAMILIES ? names[family] : "?";
 }
@@ -215,11 +219,21 @@ int64_t family_vocab(rng *g, int family) {
 static void fill(pair *row, int family) {
   rng *g = row->g;
   switch (family) {
-  case FAMILY_GAUSSIAN: gaussian(row, rng_scale(g, 0.3, 8.0), rng_scale(g, 0.3, 8.0)); break;
-  case FAMILY_SPIKY: spiky(row); break;
-  case FAMILY_PEAKED: peaked(row); break;
-  case FAMILY_FLAT: gaussian(row, 0.02, rng_scale(g, 0.001, 0.1)); break;
-  case FAMILY_DISAGREEING: disagreeing(row); break;
+  case FAMILY_GAUSSIAN:
+    gaussian(row, rng_scale(g, 0.3, 8.0), rng_scale(g, 0.3, 8.0));
+    break;
+  case FAMILY_SPIKY:
+    spiky(row);
+    break;
+  case FAMILY_PEAKED:
+    peaked(row);
+    break;
+  case FAMILY_FLAT:
+    gaussian(row, 0.02, rng_scale(g, 0.001, 0.1));
+    break;
+  case FAMILY_DISAGREEING:
+    disagreeing(row);
+    break;
   case FAMILY_MASK_STUDENT:
     gaussian(row, 2.0, 2.0);
     mask(row, row->s);
@@ -237,16 +251,36 @@ static void fill(pair *row, int family) {
     mask(row, row->s);
     mask(row, row->t);
     break;
-  case FAMILY_NEARLY_EQUAL: nearly_equal(row); break;
-  case FAMILY_TWO_VALUED: two_valued(row); break;
-  case FAMILY_RAMP: ramp(row); break;
-  case FAMILY_OUTLIERS: outliers(row); break;
-  case FAMILY_DISTINCT: distinct(row); break;
-  case FAMILY_DEEP_TAIL: deep_tail(row); break;
-  case FAMILY_HUGE: enormous(row); break;
-  case FAMILY_DENORMAL: gaussian(row, 1e-40, rng_chance(g, 0.5) ? 1e-40 : 1.0); break;
-  case FAMILY_SINGLE: single(row); break;
-  default: correlated(row, rng_scale(g, 0.5, 6.0), rng_scale(g, 1e-4, 3.0)); break;
+  case FAMILY_NEARLY_EQUAL:
+    nearly_equal(row);
+    break;
+  case FAMILY_TWO_VALUED:
+    two_valued(row);
+    break;
+  case FAMILY_RAMP:
+    ramp(row);
+    break;
+  case FAMILY_OUTLIERS:
+    outliers(row);
+    break;
+  case FAMILY_DISTINCT:
+    distinct(row);
+    break;
+  case FAMILY_DEEP_TAIL:
+    deep_tail(row);
+    break;
+  case FAMILY_HUGE:
+    enormous(row);
+    break;
+  case FAMILY_DENORMAL:
+    gaussian(row, 1e-40, rng_chance(g, 0.5) ? 1e-40 : 1.0);
+    break;
+  case FAMILY_SINGLE:
+    single(row);
+    break;
+  default:
+    correlated(row, rng_scale(g, 0.5, 6.0), rng_scale(g, 1e-4, 3.0));
+    break;
   }
 }
 

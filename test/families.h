@@ -10,7 +10,7 @@ typedef struct rng {
 } rng;
 
 uint64_t rng_next(rng *g);
-double rng_uniform(rng *g);                         /* in [0, 1) */
+double rng_uniform(rng *g);                          /* in [0, 1) */
 int64_t rng_between(rng *g, int64_t lo, int64_t hi); /* in [lo, hi] */
 int rng_chance(rng *g, double probability);
 double rng_normal(rng *g); /* twelve uniforms: no tails beyond 6, no libm */
@@ -33,14 +33,14 @@ enum {
   FAMILY_MASK_BOTH,
   FAMILY_NEARLY_EQUAL, /* equal but for tiny noise, one token, or a shift */
   FAMILY_TWO_VALUED,
-  FAMILY_RAMP,         /* ascending or descending */
-  FAMILY_OUTLIERS,     /* one outlier per block of 1024 */
-  FAMILY_DISTINCT,     /* every token of another magnitude */
-  FAMILY_DEEP_TAIL,    /* differences of -300 and -5000 */
-  FAMILY_HUGE,         /* up to 1e30 */
+  FAMILY_RAMP,      /* ascending or descending */
+  FAMILY_OUTLIERS,  /* one outlier per block of 1024 */
+  FAMILY_DISTINCT,  /* every token of another magnitude */
+  FAMILY_DEEP_TAIL, /* differences of -300 and -5000 */
+  FAMILY_HUGE,      /* up to 1e30 */
   FAMILY_DENORMAL,
-  FAMILY_SINGLE,       /* one token, or one token that is not masked */
-  FAMILY_SIZES,        /* vocabularies of different size */
+  FAMILY_SINGLE, /* one token, or one token that is not masked */
+  FAMILY_SIZES,  /* vocabularies of different size */
   FAMILIES
 };
 
@@ -49,7 +49,8 @@ const char *family_name(int family);
 /* A vocabulary size that suits the family: mostly 2 to 300, sometimes 1000 to 5000. */
 int64_t family_vocab(rng *g, int family);
 
-/* Fills a row of both models. vocab_s differs from vocab_t for FAMILY_SIZES only; the caller stores NaN in the excess. */
+/* Fills a row of both models. vocab_s differs from vocab_t for FAMILY_SIZES only; the caller stores NaN in the excess.
+ */
 void family_fill(rng *g, int family, double *student, int64_t vocab_s, double *teacher, int64_t vocab_t);
 
 #endif

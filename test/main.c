@@ -11,12 +11,12 @@ static const struct {
   const char *name;
   Suite *(*make)(void);
 } suites[] = {
-    {"status", status_suite},         {"context", context_suite},       {"check", check_suite},
-    {"align", align_suite},           {"schedule", schedule_suite},     {"math", math_suite},
-    {"oracle", oracle_suite},
-    {"solve", solve_suite},           {"blend", blend_suite},           {"sample", sample_suite},
-    {"reverse_kl", reverse_kl_suite}, {"divergence", divergence_suite}, {"terms", terms_suite},
-    {"invariance", invariance_suite}, {"einval", einval_suite},         {"noalloc", noalloc_suite},
+    {"status", status_suite},   {"context", context_suite},       {"check", check_suite},
+    {"align", align_suite},     {"schedule", schedule_suite},     {"math", math_suite},
+    {"oracle", oracle_suite},   {"solve", solve_suite},           {"blend", blend_suite},
+    {"sample", sample_suite},   {"reverse_kl", reverse_kl_suite}, {"divergence", divergence_suite},
+    {"terms", terms_suite},     {"invariance", invariance_suite}, {"einval", einval_suite},
+    {"noalloc", noalloc_suite},
 };
 
 enum { SUITES = sizeof suites / sizeof suites[0] };

@@ -8,11 +8,17 @@
 
 enum { GUARD = 64, GUARD_BYTE = 0xA5 };
 
-static size_t element_bytes(int32_t dtype) { return dtype == TRB_F32 ? 4 : 2; }
+static size_t element_bytes(int32_t dtype) {
+  return dtype == TRB_F32 ? 4 : 2;
+}
 
 /* Significant bits and the exponent of the smallest denormal. */
-static int precision(int32_t dtype) { return dtype == TRB_F32 ? 24 : dtype == TRB_F16 ? 11 : 8; }
-static int least_exponent(int32_t dtype) { return dtype == TRB_F32 ? -149 : dtype == TRB_F16 ? -24 : -133; }
+static int precision(int32_t dtype) {
+  return dtype == TRB_F32 ? 24 : dtype == TRB_F16 ? 11 : 8;
+}
+static int least_exponent(int32_t dtype) {
+  return dtype == TRB_F32 ? -149 : dtype == TRB_F16 ? -24 : -133;
+}
 
 static double largest(int32_t dtype) {
   if (dtype == TRB_F16) return 65504.0;
@@ -27,7 +33,9 @@ static int last_place(int32_t dtype, double x) {
   return place < least_exponent(dtype) || x == 0.0 ? least_exponent(dtype) : place;
 }
 
-double dtype_rounding(int32_t dtype, double x) { return isfinite(x) ? ldexp(0.5, last_place(dtype, x)) : 0.0; }
+double dtype_rounding(int32_t dtype, double x) {
+  return isfinite(x) ? ldexp(0.5, last_place(dtype, x)) : 0.0;
+}
 
 static uint32_t encode(int32_t dtype, double x) {
   int fraction_bits = precision(dtype) - 1;
@@ -107,7 +115,9 @@ void matrix_free(matrix *m) {
   memset(m, 0, sizeof *m);
 }
 
-void matrix_set(const matrix *m, int64_t row, int64_t v, double x) { store(&m->view, row, v, x); }
+void matrix_set(const matrix *m, int64_t row, int64_t v, double x) {
+  store(&m->view, row, v, x);
+}
 
 void matrix_set_row(const matrix *m, int64_t row, const double *x) {
   for (int64_t v = 0; v < m->view.vocab; v++) store(&m->view, row, v, x[v]);

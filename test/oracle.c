@@ -87,15 +87,31 @@ void oracle_set(oracle *o, const long double *s, const long double *t, int64_t n
   normalise_both(o, 1.0L, 1.0L);
 }
 
-long double oracle_log_p(const oracle *o, int64_t v) { return o->s[v] - o->lse_s; }
-long double oracle_log_q(const oracle *o, int64_t v) { return o->t[v] - o->lse_t; }
+long double oracle_log_p(const oracle *o, int64_t v) {
+  return o->s[v] - o->lse_s;
+}
+long double oracle_log_q(const oracle *o, int64_t v) {
+  return o->t[v] - o->lse_t;
+}
 
 /* ---- Divergences of two log-probabilities ---- */
 
-static const long double coefficients[16] = {
-    1 / 2.0L,        1 / 3.0L,         1 / 8.0L,          1 / 30.0L,          1 / 144.0L,          1 / 840.0L,
-    1 / 5760.0L,     1 / 45360.0L,     1 / 403200.0L,     1 / 3991680.0L,     1 / 43545600.0L,     1 / 518918400.0L,
-    1 / 6706022400.0L, 1 / 93405312000.0L, 1 / 1394852659200.0L, 1 / 22230464256000.0L};
+static const long double coefficients[16] = {1 / 2.0L,
+                                             1 / 3.0L,
+                                             1 / 8.0L,
+                                             1 / 30.0L,
+                                             1 / 144.0L,
+                                             1 / 840.0L,
+                                             1 / 5760.0L,
+                                             1 / 45360.0L,
+                                             1 / 403200.0L,
+                                             1 / 3991680.0L,
+                                             1 / 43545600.0L,
+                                             1 / 518918400.0L,
+                                             1 / 6706022400.0L,
+                                             1 / 93405312000.0L,
+                                             1 / 1394852659200.0L,
+                                             1 / 22230464256000.0L};
 
 long double oracle_phi(long double u) {
   if (fabsl(u) > 0.25L) return expl(u) * (u - 1) + 1;

@@ -11,10 +11,10 @@
 
 /* One position of both models over the common vocabulary. */
 typedef struct oracle {
-  int64_t n;        /* the common vocabulary; the student's own without a teacher */
+  int64_t n; /* the common vocabulary; the student's own without a teacher */
   bool has_teacher;
-  int32_t bad;      /* 0, TRB_ROW_EMPTY or TRB_ROW_NOT_A_NUMBER; the rest is unset unless 0 */
-  long double temperature; /* the student's */
+  int32_t bad;              /* 0, TRB_ROW_EMPTY or TRB_ROW_NOT_A_NUMBER; the rest is unset unless 0 */
+  long double temperature;  /* the student's */
   long double top_s, top_t; /* the largest logit over the temperature */
   long double *s, *t;       /* [n] logits over the temperature, less their largest; -INFINITY where masked */
   long double lse_s, lse_t; /* log-sum-exp of s and t */
@@ -70,7 +70,7 @@ typedef struct oracle_loss {
   int32_t status; /* TRB_ROW_OK, TRB_ROW_EMPTY or TRB_ROW_INFINITE */
   long double loss;
   long double mass_student, mass_teacher, entropy_student, entropy_teacher;
-  long double log_ratio, log_ratio_off, log_off; /* log(Q/P), the same off S, and the larger log-mass off S */
+  long double log_mass, log_ratio, log_ratio_off; /* log P, log(Q/P) on S and off S */
   int64_t support, overlap, argmax_student, argmax_teacher;
 } oracle_loss;
 

@@ -59,12 +59,18 @@ static masses sum_masses(const oracle *o, const bool *in) {
 }
 
 /* log p - log q of a token that the student allows; +INFINITY where the teacher masks it. */
-static long double ratio(const oracle *o, int64_t v) { return oracle_log_p(o, v) - oracle_log_q(o, v); }
+static long double ratio(const oracle *o, int64_t v) {
+  return oracle_log_p(o, v) - oracle_log_q(o, v);
+}
 
-static long double p_of(const oracle *o, int64_t v) { return expl(oracle_log_p(o, v)); }
+static long double p_of(const oracle *o, int64_t v) {
+  return expl(oracle_log_p(o, v));
+}
 
 /* p r, 0 where the student masks. */
-static long double p_ratio(const oracle *o, int64_t v) { return isinf(o->s[v]) ? 0 : p_of(o, v) * ratio(o, v); }
+static long double p_ratio(const oracle *o, int64_t v) {
+  return isinf(o->s[v]) ? 0 : p_of(o, v) * ratio(o, v);
+}
 
 /* ---- Loss values ---- */
 
@@ -92,9 +98,15 @@ static long double support_value(const oracle *o, int32_t form, const bool *in) 
     if (!in[v]) continue;
     long double lp = oracle_log_p(o, v), lq = oracle_log_q(o, v);
     switch (form) {
-    case TRB_FORM_TRUNCATED: sum += p_ratio(o, v); break;
-    case TRB_FORM_RENORMALISED: sum += oracle_kl_term(lp - m.p_in, lq - m.q_in); break;
-    default: sum += oracle_kl_term(lp, lq); break; /* p r - p + q */
+    case TRB_FORM_TRUNCATED:
+      sum += p_ratio(o, v);
+      break;
+    case TRB_FORM_RENORMALISED:
+      sum += oracle_kl_term(lp - m.p_in, lq - m.q_in);
+      break;
+    default:
+      sum += oracle_kl_term(lp, lq);
+      break; /* p r - p + q */
     }
   }
   if (form == TRB_FORM_TAIL_BUCKET) sum += oracle_kl_term(m.p_off, m.q_off);
@@ -137,12 +149,16 @@ static long double support_gradient(const oracle *o, int32_t form, bool in, cons
                                     long double p_r, int64_t j) {
   long double p = p_of(o, j);
   switch (form) {
-  case TRB_FORM_FULL: return p * (ratio(o, j) - loss);
-  case TRB_FORM_TRUNCATED: return p * ((in ? ratio(o, j) + 1 : 0) - loss - expl(m->p_in));
+  case TRB_FORM_FULL:
+    return p * (ratio(o, j) - loss);
+  case TRB_FORM_TRUNCATED:
+    return p * ((in ? ratio(o, j) + 1 : 0) - loss - expl(m->p_in));
   case TRB_FORM_RENORMALISED:
     return in ? expl(oracle_log_p(o, j) - m->p_in) * (ratio(o, j) + m->q_in - m->p_in - loss) : 0;
-  case TRB_FORM_TAIL_BUCKET: return p * ((in ? ratio(o, j) : m->p_off - m->q_off) - loss);
-  default: return p * ((in ? ratio(o, j) : 0) - p_r);
+  case TRB_FORM_TAIL_BUCKET:
+    return p * ((in ? ratio(o, j) : m->p_off - m->q_off) - loss);
+  default:
+    return p * ((in ? ratio(o, j) : 0) - p_r);
   }
 }
 
@@ -164,7 +180,7 @@ oracle_loss oracle_reverse_kl(const oracle *o, int32_t form, const bool *in, lon
   l.mass_teacher = expl(m.q_in);
   l.log_ratio = m.q_in - m.p_in;
   l.log_ratio_off = m.q_off - m.p_off;
-  l.log_off = fmaxl(m.p_off, m.q_off);
+  l.log_mass = m.p_in;
   l.overlap = -1;
   l.status = TRB_ROW_OK;
   bool infinite = form == TRB_FORM_TAIL_BUCKET && !isinf(m.p_off) && isinf(m.q_off);
@@ -221,7 +237,9 @@ oracle_loss oracle_divergence(const oracle *o, int32_t kind, long double b, long
 
 /* ---- Sampled-token terms ---- */
 
-static long double clamp(long double x, long double lo, long double hi) { return x < lo ? lo : x > hi ? hi : x; }
+static long double clamp(long double x, long double lo, long double hi) {
+  return x < lo ? lo : x > hi ? hi : x;
+}
 
 static void advantage(oracle_term *term, long double u, const trb_term_options *o) {
   long double a = u, clipped = term->ratio;

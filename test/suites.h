@@ -25,6 +25,7 @@ Suite *noalloc_suite(void);
 TCase *solve_table_case(void);      /* test_solve_table.c */
 TCase *solve_properties_case(void); /* test_solve_properties.c */
 TCase *sample_draws_case(void);     /* test_sample_draws.c */
+TCase *sample_filters_case(void);   /* test_sample_filters.c */
 TCase *reverse_kl_edges_case(void); /* test_reverse_kl_edges.c */
 
 #endif

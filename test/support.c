@@ -14,7 +14,9 @@ int64_t scaled(int64_t n) {
   return rows < 1 ? 1 : rows;
 }
 
-int verbose(void) { return getenv("TRB_TEST_VERBOSE") != NULL; }
+int verbose(void) {
+  return getenv("TRB_TEST_VERBOSE") != NULL;
+}
 
 TCase *long_case(const char *name) {
   TCase *tc = tcase_create(name);
@@ -74,7 +76,8 @@ trb_context *context_on_caller_threads(int64_t threads) {
 
 models models_new(int64_t rows, int64_t vocab, int32_t dtype_s, int32_t dtype_t, float temperature_s,
                   float temperature_t) {
-  return (models){matrix_new(rows, vocab, 0, dtype_s, temperature_s), matrix_new(rows, vocab, 0, dtype_t, temperature_t)};
+  return (models){matrix_new(rows, vocab, 0, dtype_s, temperature_s),
+                  matrix_new(rows, vocab, 0, dtype_t, temperature_t)};
 }
 
 void models_fill_row(const models *m, int64_t r, rng *g, int family) {

@@ -27,8 +27,8 @@ START_TEST(test_blend_at) {
   solve_worst worst = {0};
   for (int64_t i = 0; i < scaled(400); i++) {
     int64_t vocab = family_vocab(&g, _i);
-    models m = models_new(3, vocab, (int32_t)rng_between(&g, 0, 2), (int32_t)rng_between(&g, 0, 2),
-                          i % 3 ? 0.0f : 0.7f, i % 4 ? 0.0f : 1.9f);
+    models m = models_new(3, vocab, (int32_t)rng_between(&g, 0, 2), (int32_t)rng_between(&g, 0, 2), i % 3 ? 0.0f : 0.7f,
+                          i % 4 ? 0.0f : 1.9f);
     double beta[3];
     trb_blend out[3];
     for (int64_t r = 0; r < 3; r++) {
@@ -48,8 +48,8 @@ START_TEST(test_blend_at) {
       ck_assert_int_eq(out[r].status, unreachable ? TRB_ROW_UNREACHABLE : TRB_ROW_GIVEN);
       ck_assert(out[r].beta == (unreachable ? 0.0 : beta[r]));
       solve_problem problem = {&o, (double)INFINITY, 0.0,
-                               describe("%s %d row %d beta %.17g vocab %d dtypes %d %d", family_name(_i), (int)i, (int)r,
-                                        beta[r], (int)vocab, m.s.view.dtype, m.t.view.dtype)};
+                               describe("%s %d row %d beta %.17g vocab %d dtypes %d %d", family_name(_i), (int)i,
+                                        (int)r, beta[r], (int)vocab, m.s.view.dtype, m.t.view.dtype)};
       solve_check_fields(&problem, &out[r], &worst);
     }
     ck_assert_int_eq(status, expected);

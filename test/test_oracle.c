@@ -43,8 +43,9 @@ START_TEST(test_conversions) {
     memcpy(brain.view.data, &word, sizeof word);
     if (!isnan(f)) ck_assert(matrix_get(&brain.view, 0, 0) == (double)f);
   }
-  static const double pairs[][2] = {{1.0 + 0x1p-11, 1.0}, {1.0 + 0x3p-11, 1.0 + 0x1p-9}, {0x1p-25, 0.0},
-                                    {0x3p-25, 0x1p-23},   {65519.0, 65504.0},            {-0.1, -0x1.998p-4}};
+  static const double pairs[][2] = {{1.0 + 0x1p-11, 1.0}, {1.0 + 0x3p-11, 1.0 + 0x1p-9},
+                                    {0x1p-25, 0.0},       {0x3p-25, 0x1p-23},
+                                    {65519.0, 65504.0},   {-0.1, -0x1.998p-4}};
   for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
     matrix_set(&half, 0, 0, pairs[i][0]);
     ck_assert(matrix_get(&half.view, 0, 0) == pairs[i][1]);

@@ -24,7 +24,8 @@ static void check_all(const double *s, const double *t, int64_t n, int32_t dtype
     for (int32_t support = 0; support < (form == TRB_FORM_FULL ? 1 : 4); support++) {
       if (form == TRB_FORM_RENORMALISED && n < 2) continue;
       for (int64_t k = 2; k <= 3; k++) {
-        trb_loss_options options = {sizeof options, form, support, support ? k : 0, support == TRB_SUPPORT_IDS ? ids : NULL};
+        trb_loss_options options = {sizeof options, form, support, support ? k : 0,
+                                    support == TRB_SUPPORT_IDS ? ids : NULL};
         loss_case c = {&m.s.view, &m.t.view, NULL, &options, NULL, (int32_t)(k % 3), NULL};
         c.where = describe("%s: form %d support %d k %d n %d", where, form, support, (int)k, (int)n);
         loss_check(&c, NULL);
@@ -102,7 +103,8 @@ START_TEST(test_infinite) {
   ck_assert_int_eq(row_status(s_off, t_off, &all, &loss).status, TRB_ROW_OK);
   ck_assert_int_eq(row_status(s_off, flat, &all, &loss).status, TRB_ROW_OK);
   for (int32_t form = 1; form < 5; form++) {
-    trb_loss_options in = {sizeof in, form, TRB_SUPPORT_IDS, 2, two}, off = {sizeof off, form, TRB_SUPPORT_IDS, 3, three};
+    trb_loss_options in = {sizeof in, form, TRB_SUPPORT_IDS, 2, two},
+                     off = {sizeof off, form, TRB_SUPPORT_IDS, 3, three};
     trb_loss_options best = {sizeof best, form, TRB_SUPPORT_STUDENT_TOP_K, 3, NULL};
     trb_loss_options teacher = {sizeof best, form, TRB_SUPPORT_TEACHER_TOP_K, 4, NULL};
     ck_assert_int_eq(row_status(s, t_off, &in, &loss).status, TRB_ROW_OK); /* the mask is outside S */
@@ -159,7 +161,8 @@ START_TEST(test_lists_of_ids) {
 }
 END_TEST
 
-/* k beyond the vocabulary is the whole of it; ties go to the lower id; the top-k of a row equals the list of its ids. */
+/* k beyond the vocabulary is the whole of it; ties go to the lower id; the top-k of a row equals the list of its ids.
+ */
 START_TEST(test_top_k) {
   rng g = {0x402 + (uint64_t)_i};
   for (int64_t i = 0; i < scaled(100); i++) {
@@ -191,7 +194,8 @@ START_TEST(test_top_k) {
       trb_loss_row row[2];
       ck_assert_int_eq(trb_reverse_kl(NULL, &m.s.view, &m.t.view, NULL, &top, &loss[0], NULL, &row[0]), TRB_OK);
       ck_assert_int_eq(trb_reverse_kl(NULL, &m.s.view, &m.t.view, NULL, &list, &loss[1], NULL, &row[1]), TRB_OK);
-      ck_assert_msg(loss[0] == loss[1] && row[0].support == row[1].support && row[0].mass_student == row[1].mass_student,
+      ck_assert_msg(loss[0] == loss[1] && row[0].support == row[1].support &&
+                        row[0].mass_student == row[1].mass_student,
                     "support %d k %d of %d", support, (int)k, (int)vocab);
       ck_assert(row[0].overlap >= 0 && row[1].overlap == -1);
     }
@@ -232,11 +236,13 @@ START_TEST(test_in_place) {
     matrix out = matrix_new(2, sizes[i % 5], 0, _i, 0.0f);
     double weight[2] = {1.5, -0.25}, loss[2], own_loss[2];
     trb_loss_options options = {sizeof options, form, form ? i % 3 : 0, form && i % 3 ? 3 : 0, NULL};
-    ck_assert_int_eq(trb_reverse_kl(NULL, &m.s.view, &m.t.view, weight, &options, loss, &out.view, NULL), TRB_OK);
+    trb_status status = trb_reverse_kl(NULL, &m.s.view, &m.t.view, weight, &options, loss, &out.view, NULL);
+    ck_assert(status == TRB_OK || status == TRB_EROWS); /* a support may be masked */
     for (int who = 0; who < 2; who++) {
       models n = {matrix_copy(&m.s), matrix_copy(&m.t)};
       matrix *own = who ? &n.t : &n.s;
-      ck_assert_int_eq(trb_reverse_kl(NULL, &n.s.view, &n.t.view, weight, &options, own_loss, &own->view, NULL), TRB_OK);
+      ck_assert_int_eq(trb_reverse_kl(NULL, &n.s.view, &n.t.view, weight, &options, own_loss, &own->view, NULL),
+                       status);
       ck_assert_mem_eq(own->block, out.block, out.bytes);
       ck_assert_mem_eq(loss, own_loss, sizeof loss);
       models_free(&n);

@@ -26,33 +26,33 @@ typedef struct setting {
 } setting;
 
 static const setting settings[] = {
-    {"mu, 5 tokens", FAMILY_GAUSSIAN, 5, 0.4, 0, 0, 0, 200000, TRB_F32, 0, false},
-    {"mu, 50 tokens", FAMILY_GAUSSIAN, 50, 0.7, 0, 0, 0, 200000, TRB_F32, 0.8f, false},
-    {"solved mu", FAMILY_CORRELATED, 40, -0.02, 0, 0, 0, 200000, TRB_BF16, 1.3f, false},
-    {"p alone", FAMILY_GAUSSIAN, 20, 0.0, 0, 0, 0, 200000, TRB_F16, 0, true},
-    {"p beside a teacher that masks", FAMILY_MASK_TEACHER, 20, 0.0, 0, 0, 0, 200000, TRB_F32, 0, false},
-    {"q", FAMILY_DISAGREEING, 30, 1.0, 0, 0, 0, 200000, TRB_F32, 0, false},
-    {"masked", FAMILY_MASK_BOTH, 50, 0.5, 0, 0, 0, 100000, TRB_F32, 0, false},
-    {"flat", FAMILY_FLAT, 33, 0.5, 0, 0, 0, 100000, TRB_F16, 0, false},
-    {"top-k", FAMILY_GAUSSIAN, 50, 0.5, 7, 0, 0, 100000, TRB_F32, 0, false},
-    {"top-k of p", FAMILY_GAUSSIAN, 50, 0.0, 7, 0, 0, 100000, TRB_F32, 0, true},
-    {"top-k beyond the vocabulary", FAMILY_GAUSSIAN, 9, 0.5, 100, 0, 0, 100000, TRB_F32, 0, false},
-    {"top-k over masks", FAMILY_MASK_BOTH, 50, 0.5, 40, 0, 0, 100000, TRB_BF16, 0, false},
-    {"top-p", FAMILY_GAUSSIAN, 50, 0.5, 0, 0.8, 0, 100000, TRB_F32, 0, false},
-    {"top-p of q", FAMILY_CORRELATED, 50, 1.0, 0, 0.95, 0, 100000, TRB_F32, 0.5f, false},
-    {"min-p", FAMILY_GAUSSIAN, 50, 0.5, 0, 0, 0.1, 100000, TRB_F32, 0, false},
-    {"top-k, top-p", FAMILY_GAUSSIAN, 50, 0.5, 10, 0.7, 0, 100000, TRB_F32, 0, false},
-    {"top-k, min-p", FAMILY_GAUSSIAN, 50, 0.5, 10, 0, 0.2, 100000, TRB_F32, 0, false},
-    {"top-p, min-p", FAMILY_GAUSSIAN, 50, 0.3, 0, 0.9, 0.15, 100000, TRB_F32, 0, false},
-    {"all three", FAMILY_GAUSSIAN, 50, -0.3, 20, 0.9, 0.05, 100000, TRB_F32, 0, false},
-    {"several blocks", FAMILY_SPIKY, 5000, -0.05, 0, 0, 0, 30000, TRB_F32, 0, false},
-    {"several blocks, flat", FAMILY_FLAT, 5000, 0.5, 0, 0, 0, 50000, TRB_F32, 0, false},
-    {"several blocks, p alone", FAMILY_GAUSSIAN, 5000, 0.0, 0, 0, 0, 30000, TRB_F16, 0, true},
-    {"several blocks, top-k", FAMILY_GAUSSIAN, 5000, 0.5, 300, 0, 0, 20000, TRB_F32, 0, false},
-    {"several blocks, top-p", FAMILY_SPIKY, 5000, 0.5, 0, 0.9, 0, 20000, TRB_F32, 0, false},
-    {"several blocks, min-p", FAMILY_GAUSSIAN, 5000, 0.5, 0, 0, 0.05, 20000, TRB_F32, 0, false},
-    {"several blocks, all three", FAMILY_GAUSSIAN, 5000, 0.5, 2000, 0.9, 0.001, 20000, TRB_F32, 0, false},
-    {"several blocks, many masks", FAMILY_MASK_BOTH, 5000, 0.5, 0, 0, 0, 20000, TRB_F32, 0, false},
+    {"mu, 5 tokens", FAMILY_GAUSSIAN, 5, 0.4, 0, 0, 0, 60000, TRB_F32, 0, false},
+    {"mu, 50 tokens", FAMILY_GAUSSIAN, 50, 0.7, 0, 0, 0, 60000, TRB_F32, 0.8f, false},
+    {"solved mu", FAMILY_CORRELATED, 40, -0.02, 0, 0, 0, 60000, TRB_BF16, 1.3f, false},
+    {"p alone", FAMILY_GAUSSIAN, 20, 0.0, 0, 0, 0, 60000, TRB_F16, 0, true},
+    {"p beside a teacher that masks", FAMILY_MASK_TEACHER, 20, 0.0, 0, 0, 0, 60000, TRB_F32, 0, false},
+    {"q", FAMILY_DISAGREEING, 30, 1.0, 0, 0, 0, 60000, TRB_F32, 0, false},
+    {"masked", FAMILY_MASK_BOTH, 50, 0.5, 0, 0, 0, 40000, TRB_F32, 0, false},
+    {"flat", FAMILY_FLAT, 33, 0.5, 0, 0, 0, 40000, TRB_F16, 0, false},
+    {"top-k", FAMILY_GAUSSIAN, 50, 0.5, 7, 0, 0, 40000, TRB_F32, 0, false},
+    {"top-k of p", FAMILY_GAUSSIAN, 50, 0.0, 7, 0, 0, 40000, TRB_F32, 0, true},
+    {"top-k beyond the vocabulary", FAMILY_GAUSSIAN, 9, 0.5, 100, 0, 0, 40000, TRB_F32, 0, false},
+    {"top-k over masks", FAMILY_MASK_BOTH, 50, 0.5, 40, 0, 0, 40000, TRB_BF16, 0, false},
+    {"top-p", FAMILY_GAUSSIAN, 50, 0.5, 0, 0.8, 0, 40000, TRB_F32, 0, false},
+    {"top-p of q", FAMILY_CORRELATED, 50, 1.0, 0, 0.95, 0, 40000, TRB_F32, 0.5f, false},
+    {"min-p", FAMILY_GAUSSIAN, 50, 0.5, 0, 0, 0.1, 40000, TRB_F32, 0, false},
+    {"top-k, top-p", FAMILY_GAUSSIAN, 50, 0.5, 10, 0.7, 0, 40000, TRB_F32, 0, false},
+    {"top-k, min-p", FAMILY_GAUSSIAN, 50, 0.5, 10, 0, 0.2, 40000, TRB_F32, 0, false},
+    {"top-p, min-p", FAMILY_GAUSSIAN, 50, 0.3, 0, 0.9, 0.15, 40000, TRB_F32, 0, false},
+    {"all three", FAMILY_GAUSSIAN, 50, -0.3, 20, 0.9, 0.05, 40000, TRB_F32, 0, false},
+    {"several blocks", FAMILY_SPIKY, 5000, -0.05, 0, 0, 0, 12000, TRB_F32, 0, false},
+    {"several blocks, flat", FAMILY_FLAT, 5000, 0.5, 0, 0, 0, 8000, TRB_F32, 0, false},
+    {"several blocks, p alone", FAMILY_GAUSSIAN, 5000, 0.0, 0, 0, 0, 12000, TRB_F16, 0, true},
+    {"several blocks, top-k", FAMILY_GAUSSIAN, 5000, 0.5, 300, 0, 0, 8000, TRB_F32, 0, false},
+    {"several blocks, top-p", FAMILY_SPIKY, 5000, 0.5, 0, 0.9, 0, 8000, TRB_F32, 0, false},
+    {"several blocks, min-p", FAMILY_GAUSSIAN, 5000, 0.5, 0, 0, 0.05, 8000, TRB_F32, 0, false},
+    {"several blocks, all three", FAMILY_GAUSSIAN, 5000, 0.5, 2000, 0.9, 0.001, 8000, TRB_F32, 0, false},
+    {"several blocks, many masks", FAMILY_MASK_BOTH, 5000, 0.5, 0, 0, 0, 8000, TRB_F32, 0, false},
 };
 enum { SETTINGS = sizeof settings / sizeof settings[0] };
 
@@ -111,8 +111,8 @@ static void dismiss(scene *x) {
 
 /* The logarithms of a draw: a log-probability is a double apart from the f32 terms of its normaliser, 3e-7 each. */
 static void check_draw(const scene *x, const trb_draw *d, const char *name) {
-  ck_assert_msg(d->status == TRB_ROW_OK && d->token >= 0 && d->token < x->o.n && d->reserved == 0, "%s: status %d token %d",
-                name, d->status, (int)d->token);
+  ck_assert_msg(d->status == TRB_ROW_OK && d->token >= 0 && d->token < x->o.n && d->reserved == 0,
+                "%s: status %d token %d", name, d->status, (int)d->token);
   ck_assert_msg(x->keep[d->token], "%s: token %d should have been dropped", name, (int)d->token);
   ck_assert_int_eq(d->kept, x->filter.kept);
   double size = 1e-6 + 1e-7 * fabs(d->log_behavior);
@@ -206,6 +206,7 @@ END_TEST
 Suite *sample_suite(void) {
   Suite *suite = suite_create("sample");
   suite_add_tcase(suite, sample_draws_case());
+  suite_add_tcase(suite, sample_filters_case());
   TCase *tc = long_case("distribution");
   tcase_add_test(tc, test_chi_square);
   tcase_add_loop_test(tc, test_distribution, 0, SETTINGS);

@@ -19,8 +19,8 @@ START_TEST(test_monotone_in_budget) {
     last.kl_teacher = (double)INFINITY;
     for (double budget = 1e-6; budget < 12.0; budget *= 1.5) {
       ck_assert_int_eq(trb_solve(NULL, &m.s.view, &m.t.view, &budget, 1, NULL, &b), TRB_OK);
-      ck_assert_msg(b.beta >= last.beta && b.kl_student >= last.kl_student * (1 - 1e-6), "%s budget %g: beta %.17g, was %.17g",
-                    family_name(families[_i]), budget, b.beta, last.beta);
+      ck_assert_msg(b.beta >= last.beta && b.kl_student >= last.kl_student * (1 - 1e-6),
+                    "%s budget %g: beta %.17g, was %.17g", family_name(families[_i]), budget, b.beta, last.beta);
       ck_assert_double_le(b.kl_teacher, last.kl_teacher + 2e-6 * (1 + b.kl_teacher));
       last = b;
     }

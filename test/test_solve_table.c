@@ -27,7 +27,8 @@ static trb_blend solve_checked(const trb_logits *s, const trb_logits *t, double 
     trb_solve_options options = {sizeof options, 0.0, method, 0};
     memset(&out[method], 0x5A, sizeof out[method]);
     ck_assert_int_eq(trb_solve(NULL, s, t, &budget, 1, &options, &out[method]), o.bad ? TRB_EROWS : TRB_OK);
-    solve_check(&(solve_problem){&o, budget, 0.0, describe("method %d dtype %d", method, s->dtype)}, &out[method], NULL);
+    solve_check(&(solve_problem){&o, budget, 0.0, describe("method %d dtype %d", method, s->dtype)}, &out[method],
+                NULL);
   }
   ck_assert_int_eq(out[0].status, out[1].status);
   oracle_free(&o);
