@@ -135,8 +135,8 @@ static void check_pattern(const trbi_kernels *k, uint16_t bits, int32_t dtype) {
     return;
   }
   const long double exact = dtype == TRB_F16 ? exact_half(bits) : exact_bfloat(bits);
-  ck_assert_msg(x == (float)exact && (signbit(x) != 0) == (bits >> 15 != 0), "pattern %#x of dtype %d is %a", bits, dtype,
-                (double)x);
+  ck_assert_msg(x == (float)exact && (signbit(x) != 0) == (bits >> 15 != 0), "pattern %#x of dtype %d is %a", bits,
+                dtype, (double)x);
   ck_assert_uint_eq(store_one(k, x, dtype), bits);
   if (special((uint16_t)(bits + 1), dtype)) return;
   /* Halfway to the next pattern ties to even; a little to either side goes there. */
