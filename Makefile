@@ -50,7 +50,9 @@ TEST_SOURCES := $(wildcard test/*.c)
 BENCH_SOURCES := $(wildcard test/bench/*.c)
 EXHAUSTIVE_SOURCES := $(wildcard test/exhaustive/*.c)
 EXAMPLE_SOURCES := $(wildcard examples/*.c)
-SOURCES := $(LIB_SOURCES) $(TEST_SOURCES) $(BENCH_SOURCES) $(EXHAUSTIVE_SOURCES) $(EXAMPLE_SOURCES)
+VECTORS := $(B)/test/vectors/vectors
+REPLAY := $(B)/test/fuzz/replay
+SOURCES := $(LIB_SOURCES) $(TEST_SOURCES) $(BENCH_SOURCES) $(EXHAUSTIVE_SOURCES) $(EXAMPLE_SOURCES) test/vectors/vectors.c
 
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(B)/%.o)
 TEST_OBJECTS := $(TEST_SOURCES:%.c=$(B)/%.o)
@@ -71,6 +73,8 @@ check-asan check-ubsan check-tsan check-valgrind coverage abi-check abi-update d
 VARIANT_FLAGS.asan := -fsanitize=address -fno-omit-frame-pointer
 VARIANT_FLAGS.ubsan := -fsanitize=undefined -fsanitize=float-cast-overflow -fno-sanitize-recover=all
 VARIANT_FLAGS.tsan := -fsanitize=thread
+VARIANT_FLAGS.fuzz := -fno-sanitize-recover=all -fsanitize=address,undefined
+VARIANT_FLAGS.libfuzzer := $(VARIANT_FLAGS.fuzz),fuzzer-no-link
 VARIANT_FLAGS.coverage := -O1 --coverage -fprofile-update=atomic
 VARIANT_FLAGS := $(VARIANT_FLAGS.$(VARIANT))
 
@@ -176,15 +180,56 @@ check-valgrind: $(RUNNER) ## run the suites that need no long double under valgr
 check-readme: all ## run the programs that README.md prints
 	CC='$(CC)' PYTHON='$(PYTHON)' sh test/test_readme.sh include $(B)
 
-$(BENCHES) $(EXHAUSTIVES): %: %.o $(B)/$(STATIC)
+$(BENCHES) $(EXHAUSTIVES) $(VECTORS): %: %.o $(B)/$(STATIC)
 	$(LINK) -o $@ $< $(B)/$(STATIC) $(LIBS)
 
 .PHONY: check-exhaustive
 check-exhaustive: $(EXHAUSTIVES) ## run the kernel tests that try every input
 	@set -e; for program in $^; do echo ./$$program; ./$$program; done
 
+# Every instruction set of this machine must give the committed bits; exit status 3 says that it has not this one.
+.PHONY: check-vectors
+check-vectors: $(VECTORS) ## compare the bits of results with test/vectors/expected.txt, on every instruction set
+	@for isa in 0 1 2 3 4; do \
+	    $(EMULATOR) ./$< $$isa > $<.out; status=$$?; \
+	    if [ $$status = 3 ]; then echo "instruction set $$isa: not on this machine"; continue; fi; \
+	    cmp $<.out test/vectors/expected.txt && echo "instruction set $$isa: same bits" || exit 1; \
+	done
+
+# The same on another architecture: everything linked statically, so that the emulator needs no libraries.
+CROSS ?= aarch64-linux-gnu
+.PHONY: check-cross
+check-cross: ## check-vectors for another architecture (CROSS) in qemu's user mode
+	$(MAKE) VARIANT=$(CROSS) CC=$(CROSS)-gcc AR=$(CROSS)-ar LDFLAGS=-static \
+	    EMULATOR=qemu-$(firstword $(subst -, ,$(CROSS))) check-vectors
+
+# The corpus is text, one input in hexadecimal per line: what a fuzzer found worth keeping.
+$(REPLAY).o: test/fuzz/fuzz_calls.c $(BUILD_INPUTS)
+	@mkdir -p $(@D)
+	$(CC) $(PROGRAM_FLAGS) -DREPLAY -c -o $@ $<
+-include $(REPLAY).d
+$(REPLAY): $(REPLAY).o $(B)/$(STATIC)
+	$(LINK) -o $@ $< $(B)/$(STATIC) $(LIBS)
+
+.PHONY: check-fuzz fuzz
+check-fuzz: ## replay the fuzzer's corpus under AddressSanitizer and UndefinedBehaviorSanitizer
+	$(MAKE) VARIANT=fuzz build/fuzz/test/fuzz/replay
+	./build/fuzz/test/fuzz/replay test/fuzz/corpus.txt
+
+FUZZ_SECONDS ?= 300
+fuzz: ## look for new inputs with libFuzzer for FUZZ_SECONDS and keep those that reach new code (clang)
+	$(MAKE) VARIANT=libfuzzer CC=clang build/libfuzzer/$(STATIC)
+	clang $(BASE) -O1 -g $(VARIANT_FLAGS.fuzz),fuzzer test/fuzz/fuzz_calls.c build/libfuzzer/$(STATIC) $(LIBS) \
+	    -o build/libfuzzer/fuzz
+	rm -rf build/libfuzzer/all build/libfuzzer/kept && mkdir -p build/libfuzzer/all build/libfuzzer/kept
+	n=0; while read -r line; do n=$$((n + 1)); echo $$line | xxd -r -p > build/libfuzzer/all/$$n; \
+	    done < test/fuzz/corpus.txt
+	cd build/libfuzzer && ./fuzz -max_len=2048 -max_total_time=$(FUZZ_SECONDS) all
+	cd build/libfuzzer && ./fuzz -merge=1 -set_cover_merge=1 kept all
+	for input in build/libfuzzer/kept/*; do xxd -p -c 100000 $$input; done | sort > test/fuzz/corpus.txt
+
 .PHONY: programs
-programs: $(RUNNER) $(BENCHES) $(EXHAUSTIVES) ## build the tests and benchmarks without running them
+programs: $(RUNNER) $(BENCHES) $(EXHAUSTIVES) $(VECTORS) $(REPLAY) ## build the tests and benchmarks without running them
 
 .PHONY: bench
 bench: $(BENCHES) ## build and run the benchmarks (BENCH_ARGS are handed to them)
@@ -283,7 +328,7 @@ consumers: check-install ## the same as check-install
 # ---- Packages -------------------------------------------------------------------------------------------------------
 
 DEBIAN := gcc g++ libc6-dev make binutils pkg-config librandom123-dev libopenblas-dev check clang clang-format valgrind \
-	libc6-dbg abigail-tools cmake doxygen gcovr python3
+	xxd libc6-dbg abigail-tools cmake doxygen gcovr python3
 FEDORA := gcc gcc-c++ make binutils pkgconf-pkg-config Random123-devel openblas-devel check-devel clang \
 	clang-tools-extra valgrind libabigail libasan libubsan libtsan cmake doxygen gcovr python3
 HOMEBREW := pkgconf random123 openblas check clang-format cmake doxygen gcovr
@@ -310,6 +355,11 @@ deps: ## install what building and testing need (apt-get, dnf or brew)
 	else echo "make deps: not root and no sudo; run as root:  $${first:+$$first && }$$then"; exit 1; fi; \
 	[ -z "$$first" ] || $$as env DEBIAN_FRONTEND=noninteractive $$first; \
 	$$as env DEBIAN_FRONTEND=noninteractive $$then
+
+.PHONY: deps-cross
+deps-cross: ## install what check-cross needs
+	$(MAKE) deps DEBIAN='gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user' FEDORA='gcc-aarch64-linux-gnu qemu-user' \
+	    HOMEBREW='aarch64-unknown-linux-gnu qemu'
 
 # ---- Housekeeping ---------------------------------------------------------------------------------------------------
 

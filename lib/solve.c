@@ -140,7 +140,9 @@ static void newton(search *look, bracket *b, double first) {
  * the last place of beta: a step back makes sure to be below it. */
 static void settle(search *look, bracket *b) {
   const uint64_t order = order_of(b->below.beta);
-  if (b->below.kl_student < b->bottom && order > 16) b->below = evaluate(look, in_order(order - 16));
+  if (b->below.kl_student >= b->bottom || order <= 16) return;
+  const point back = evaluate(look, in_order(order - 16));
+  if (back.kl_student <= b->top) b->below = back; /* not so only where KL is nothing but rounding, below 1e-30 */
 }
 
 /* ---- A row ---- */

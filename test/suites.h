@@ -27,5 +27,6 @@ TCase *solve_properties_case(void); /* test_solve_properties.c */
 TCase *sample_draws_case(void);     /* test_sample_draws.c */
 TCase *sample_filters_case(void);   /* test_sample_filters.c */
 TCase *reverse_kl_edges_case(void); /* test_reverse_kl_edges.c */
+TCase *stores_case(void);           /* test_stores.c */
 
 #endif

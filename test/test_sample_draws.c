@@ -77,10 +77,10 @@ START_TEST(test_inverse_of_philox) {
       }
       ck_assert_int_eq(d.kept, filter.kept);
       all++;
-      if ((before > 0 && u - before < 1e-5L) || (sum < 1 - 1e-12L && sum - u < 1e-5L)) continue;
-      ck_assert_msg(d.token == token, "row %d of %d tokens: drew %d, expected %d at u = %.17g", (int)i, (int)n,
-                    (int)d.token, (int)token, u);
-      compared++;
+      bool near_edge = (before > 0 && u - before < 1e-5L) || (sum < 1 - 1e-12L && sum - u < 1e-5L);
+      ck_assert_msg(near_edge || d.token == token, "row %d of %d tokens: drew %d, expected %d at u = %.17g", (int)i,
+                    (int)n, (int)d.token, (int)token, u);
+      compared += !near_edge;
     }
     oracle_free(&row);
     models_free(&m);

@@ -389,5 +389,6 @@ Suite *terms_suite(void) {
   tcase_add_loop_test(tc, test_far_apart, 0, 4);
   tcase_add_loop_test(tc, test_weights_and_buffers, 0, 4);
   suite_add_tcase(suite, tc);
+  suite_add_tcase(suite, stores_case());
   return suite;
 }

@@ -1,0 +1,167 @@
+/* vectors.c - the bits of results, the same on every machine, compiler and instruction set.
+ *
+ * Runs each function over the same rows, with every instruction set that is there, and compares a hash (64-bit FNV-1a)
+ * of all outputs with the one in expected.txt. Needs nothing but the library, so that it also runs where no test
+ * framework is, such as under an emulator. A change that is meant to change results regenerates the file: vectors >
+ * expected.txt. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "trb.h"
+
+enum { ROWS = 12, VOCAB = 2500, STRIDE = 2512 };
+
+static uint64_t state;
+
+static uint64_t next_random(void) { /* splitmix64 */
+  uint64_t z = (state += UINT64_C(0x9e3779b97f4a7c15));
+  z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+  z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+  return z ^ (z >> 31);
+}
+
+/* In [0, 1); no function of the C library takes part. */
+static float uniform(void) {
+  return (float)(next_random() >> 40) * 0x1p-24f;
+}
+
+static uint64_t hash;
+
+static void add(const void *data, size_t bytes) {
+  const unsigned char *c = data;
+  for (size_t i = 0; i < bytes; i++) hash = (hash ^ c[i]) * UINT64_C(1099511628211);
+}
+
+typedef struct batch {
+  trb_context *ctx;
+  trb_logits s, t, grad;
+  size_t bytes; /* of grad */
+} batch;
+
+/* Rows of many kinds: smooth, spiky, nearly equal, masked on either side, far apart, huge. */
+static void fill(float *s, float *t) {
+  for (int r = 0; r < ROWS; r++)
+    for (int v = 0; v < VOCAB; v++) {
+      float x = 8.0f * uniform() - 4.0f, y = x + 2.0f * (uniform() - 0.5f);
+      const float dice = uniform();
+      if (r % 6 == 1 && dice < 0.01f) x += 12.0f;
+      if (r % 6 == 2) y = x + 1e-3f * dice;
+      if (r % 6 == 3 && dice < 0.05f) y = -INFINITY;
+      if (r % 6 == 3 && dice > 0.95f) x = -INFINITY;
+      if (r % 6 == 4) y = -40.0f * x;
+      if (r % 6 == 5) x *= r > 6 ? 1e28f : 1e3f;
+      s[r * STRIDE + v] = x;
+      t[r * STRIDE + v] = y;
+    }
+}
+
+static void line(const char *name) {
+  printf("%-24s %016llx\n", name, (unsigned long long)hash);
+  hash = UINT64_C(14695981039346656037);
+}
+
+/* Padding would not be the same everywhere, so fields are added one by one where a struct has any. None here has. */
+static void run_blend(const batch *b) {
+  static const double budgets[] = {0.0, 1e-6, 1e-4, 0.02, 0.5, 8.0, INFINITY};
+  trb_blend blend[ROWS];
+  trb_draw draw[ROWS];
+  for (int method = 0; method < 2; method++)
+    for (size_t i = 0; i < sizeof budgets / sizeof *budgets; i++) {
+      const trb_solve_options options = {.size = sizeof options, .method = method};
+      trb_solve(b->ctx, &b->s, &b->t, &budgets[i], 1, &options, blend);
+      add(blend, sizeof blend);
+      trb_sampler sampler = {.size = sizeof sampler, .seed = 5 + i};
+      trb_sample(b->ctx, &b->s, &b->t, blend, &sampler, draw);
+      add(draw, sizeof draw);
+      sampler.top_k = 40;
+      sampler.top_p = 0.9;
+      sampler.min_p = 0.01;
+      trb_sample(b->ctx, &b->s, &b->t, blend, &sampler, draw);
+      add(draw, sizeof draw);
+      trb_write_blend(b->ctx, &b->s, &b->t, blend, &b->grad);
+      add(b->grad.data, b->bytes);
+    }
+  const double beta = 0.37;
+  trb_blend_at(b->ctx, &b->s, &b->t, &beta, 1, blend);
+  add(blend, sizeof blend);
+  line("solve, sample, write");
+}
+
+static void run_losses(const batch *b) {
+  double loss[ROWS], weight[ROWS];
+  trb_loss_row rows[ROWS];
+  for (int r = 0; r < ROWS; r++) weight[r] = 0.25 * r;
+  for (int form = 0; form <= TRB_FORM_GENERALISED; form++)
+    for (int support = 0; support < (form == TRB_FORM_FULL ? 1 : 3); support++) {
+      const trb_loss_options options = {
+          .size = sizeof options, .form = form, .support = support, .k = support ? 16 : 0};
+      trb_reverse_kl(b->ctx, &b->s, &b->t, weight, &options, loss, &b->grad, rows);
+      add(loss, sizeof loss);
+      add(rows, sizeof rows);
+      add(b->grad.data, b->bytes);
+    }
+  line("reverse KL");
+  for (int kind = 0; kind < 2; kind++) {
+    const trb_divergence_options options = {.size = sizeof options, .kind = kind, .b = kind ? 0.3 : 0.0};
+    trb_divergence(b->ctx, &b->s, &b->t, weight, &options, loss, &b->grad, rows);
+    add(loss, sizeof loss);
+    add(b->grad.data, b->bytes);
+  }
+  line("forward KL, JSD");
+}
+
+static void run_terms(const batch *b) {
+  trb_term terms[ROWS];
+  int64_t token[ROWS];
+  for (int r = 0; r < ROWS; r++) token[r] = (r * 211) % VOCAB;
+  for (int e = 0; e <= TRB_ESTIMATOR_K3; e++) {
+    const trb_term_options options = {.size = sizeof options, .estimator = e};
+    trb_token_terms(b->ctx, &b->s, &b->t, token, NULL, NULL, &options, terms, &b->grad);
+    add(terms, sizeof terms);
+    add(b->grad.data, b->bytes);
+  }
+  line("token terms");
+}
+
+static void run_rest(const batch *b) {
+  const int64_t from[] = {3, 900}, to[] = {4, 2000};
+  trb_merge_tokens(b->ctx, &b->s, from, to, 2);
+  add(b->s.data, b->bytes);
+  for (int kind = 0; kind <= TRB_SCHEDULE_COSINE; kind++)
+    for (int64_t k = 0; k < 60; k++) {
+      const trb_schedule schedule = {.size = sizeof schedule, .kind = kind, .initial = 0.02, .steps = 50};
+      double budget;
+      trb_schedule_at(b->ctx, &schedule, k, &budget);
+      add(&budget, sizeof budget);
+    }
+  line("merge, schedule");
+}
+
+/* NaN has many patterns and only one meaning: every function writes quiet ones, but the sign is the machine's. Rows of
+ * this batch hold none. */
+static int run_isa(int32_t isa) {
+  static float s[ROWS * STRIDE], t[ROWS * STRIDE], grad[ROWS * STRIDE];
+  const trb_context_options options = {.size = sizeof options, .isa = isa, .threads = 2};
+  batch b = {.s = {s, ROWS, VOCAB, STRIDE, TRB_F32, 0.0f},
+             .t = {t, ROWS, VOCAB, STRIDE, TRB_F32, 1.3f},
+             .grad = {grad, ROWS, VOCAB, STRIDE, TRB_F32, 0.0f},
+             .bytes = sizeof grad};
+  if (trb_context_new(&options, &b.ctx) != TRB_OK) return 0;
+  memset(grad, 0, sizeof grad);
+  state = 2026;
+  fill(s, t);
+  hash = UINT64_C(14695981039346656037);
+  run_blend(&b);
+  run_losses(&b);
+  run_terms(&b);
+  run_rest(&b);
+  trb_context_free(b.ctx);
+  return 1;
+}
+
+/* Prints the hashes of one instruction set, TRB_ISA_AUTO unless a number is given; exit status 3 if it is not there. */
+int main(int argc, char **argv) {
+  return run_isa(argc > 1 ? atoi(argv[1]) : TRB_ISA_AUTO) ? 0 : 3;
+}
