@@ -102,7 +102,7 @@ typedef struct trb_context trb_context;
 enum {
   TRB_ISA_AUTO = 0,   /**< the best of this machine */
   TRB_ISA_SCALAR = 1, /**< the baseline of the build */
-  TRB_ISA_AVX2 = 2,   /**< x86-64 with AVX2, FMA and F16C */
+  TRB_ISA_AVX2 = 2,   /**< x86-64 with AVX2 and FMA */
   TRB_ISA_AVX512 = 3, /**< x86-64 with AVX-512 F, BW, DQ and VL */
   TRB_ISA_NEON = 4    /**< AArch64 */
 };

@@ -1,30 +1,14 @@
-/* context.c - settings, the text of the last error, and the loop over rows that every call runs through. */
+/* context.c - settings, and the loop over rows that every call runs through. */
 #include <fenv.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core.h"
 #include "rows.h"
 
-/* The size that trb_context_options had when it was first published. */
-#define FIRST_SIZE (offsetof(trb_context_options, error_bytes) + sizeof(int64_t))
-
 enum { MOST_THREADS = 1024, SLICES_PER_THREAD = 8 };
-
-/* ---- Errors ---- */
-
-trb_status trbi_fail(trb_context *ctx, trb_status status, const char *format, ...) {
-  if (!ctx) return status;
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(ctx->error, sizeof ctx->error, format, arguments);
-  va_end(arguments);
-  return status;
-}
 
 const char *trb_context_error(const trb_context *ctx) {
   return ctx ? ctx->error : "";
@@ -112,7 +96,8 @@ trb_status trb_context_new(const trb_context_options *options, trb_context **out
   trb_context draft = {0};
   trb_context_options known;
   if (out) *out = NULL;
-  trb_status status = trbi_read_options(&draft, "options", options, &known, sizeof known, FIRST_SIZE);
+  trb_status status = trbi_read_options(&draft, "options", options, &known, sizeof known,
+                                        TRBI_SIZE_TO(trb_context_options, error_bytes));
   if (status == TRB_OK) status = read_settings(&draft, &known, out);
   if (status == TRB_OK) status = build(&draft, out);
   copy_error(&known, draft.error);

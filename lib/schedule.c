@@ -6,9 +6,6 @@
 #include "core.h"
 #include "dmath.h"
 
-/* The size that trb_schedule had when it was first published. */
-#define FIRST_SIZE (offsetof(trb_schedule, points) + sizeof(int64_t))
-
 /* ---- Contract ---- */
 
 static bool is_budget(double x) {
@@ -111,7 +108,8 @@ trb_status trb_schedule_at(trb_context *ctx, const trb_schedule *schedule, int64
   if (!schedule) return trbi_fail(ctx, TRB_EINVAL, "schedule: expected a schedule, got NULL");
   if (!out) return trbi_fail(ctx, TRB_EINVAL, "out: expected a pointer, got NULL");
   if (k < 0) return trbi_fail(ctx, TRB_EINVAL, "k: expected a step >= 0, got %" PRId64, k);
-  trb_status status = trbi_read_options(ctx, "schedule", schedule, &known, sizeof known, FIRST_SIZE);
+  trb_status status =
+      trbi_read_options(ctx, "schedule", schedule, &known, sizeof known, TRBI_SIZE_TO(trb_schedule, points));
   if (status == TRB_OK) status = check_schedule(ctx, &known);
   if (status == TRB_OK) *out = value(&known, k);
   return status;

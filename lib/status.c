@@ -1,5 +1,17 @@
-/* status.c - what the numbers that calls return mean, in words, and the version. */
+/* status.c - what the numbers that calls return mean, the text that goes with an error, and the version. */
+#include <stdarg.h>
+#include <stdio.h>
+
 #include "core.h"
+
+trb_status trbi_fail(trb_context *ctx, trb_status status, const char *format, ...) {
+  if (!ctx) return status;
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(ctx->error, sizeof ctx->error, format, arguments);
+  va_end(arguments);
+  return status;
+}
 
 const char *trb_strerror(trb_status status) {
   switch (status) {

@@ -268,7 +268,7 @@ START_TEST(test_errors_do_not_allocate) {
   world *w = malloc(sizeof *w);
   if (!w) abort();
   world_make(w, TRB_F32);
-  trb_context *ctx = counting_context(2);
+  trb_context *ctx = counting_context(1);
   w->budget[3] = -1.0;
   int64_t before = allocations;
   trb_status status = trb_solve(ctx, &w->m.s.view, &w->m.t.view, w->budget, ROWS, NULL, w->blend);
