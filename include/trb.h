@@ -14,7 +14,7 @@
  * - Options structs start with `size_t size`, the caller's sizeof. Zero in a field means its default, a NULL options
  *   pointer means all defaults, structs only ever grow at the end. A library that knows a smaller struct refuses
  *   non-zero bytes that it does not know; one that knows a larger struct reads the missing bytes as zero. A `size`
- *   too small for the first version of the struct is TRB_EINVAL.
+ *   too small for the first version of the struct, or above 4096, is TRB_EINVAL.
  * - `ctx` may be NULL: one thread, the best instruction set of this machine, no error text.
  * - The result is TRB_OK or one negative code. On TRB_EINVAL nothing was written. On TRB_EROWS every good row was
  *   computed, and each bad row says why in its own `status` wherever the function has an output that carries one.
@@ -123,7 +123,8 @@ typedef void (*trb_free_fn)(void *memory, void *user);
 typedef struct trb_context_options {
   size_t size;                      /**< sizeof(trb_context_options) */
   int64_t threads;                  /**< at most 1024; 0 means 1 */
-  trb_parallel_for_fn parallel_for; /**< the caller's own threads; NULL: the context starts threads-1 of its own */
+  trb_parallel_for_fn parallel_for; /**< the caller's own threads, used if `threads` > 1; NULL: the context starts
+                                         threads-1 of its own */
   void *parallel_user;              /**< handed to parallel_for */
   trb_alloc_fn alloc;               /**< NULL: malloc; set both or neither */
   trb_free_fn free;                 /**< NULL: free */
@@ -159,7 +160,8 @@ enum { TRB_F32 = 0, TRB_F16 = 1, TRB_BF16 = 2 };
 /** A borrowed matrix of logits, one row per position: element (r, v) is data[r*stride + v]. -inf masks a token.
  *
  *  TRB_EINVAL in any function that takes one: rows < 0; vocab < 1; stride < vocab; an unknown dtype; a temperature that
- *  is negative, NaN or infinite; NULL data with rows > 0; data not aligned to its element; a size that overflows.
+ *  is negative, NaN or infinite (but on outputs); NULL data with rows > 0; data not aligned to its element; a size that
+ *  overflows.
  *  Between the views of one call: different row counts; an output that overlaps an input without being the same buffer
  *  (same data, stride and dtype), or overlaps another output.
  *
@@ -176,7 +178,8 @@ typedef struct trb_logits {
 
 /** Masks tokens in every row: inout(r, ids[i]) = -inf.
  *  @param ids [n] token ids, in any order
- *  @return TRB_EINVAL: view (see trb_logits), n < 0, ids NULL with n > 0, an id outside [0, vocab) */
+ *  @return TRB_EINVAL: view (see trb_logits), n < 0, ids NULL with n > 0, an id outside [0, vocab), a list inside the
+ *          logits' memory */
 TRB_API trb_status trb_mask_tokens(trb_context *ctx, const trb_logits *inout, const int64_t *ids, int64_t n);
 
 /** Moves the probability of each `from` token to its `to` token, in every row: with z the logit over the view's
@@ -185,7 +188,8 @@ TRB_API trb_status trb_mask_tokens(trb_context *ctx, const trb_logits *inout, co
  *  normaliser of the row does not change, up to rounding to the dtype. Pairs are applied in order.
  *  @param from [n]
  *  @param to   [n], to[i] != from[i]
- *  @return TRB_EINVAL: view, n < 0, a NULL list with n > 0, an id outside [0, vocab), from[i] == to[i] */
+ *  @return TRB_EINVAL: view, n < 0, a NULL list with n > 0, an id outside [0, vocab), from[i] == to[i], a list inside the
+ *          logits' memory */
 TRB_API trb_status trb_merge_tokens(trb_context *ctx, const trb_logits *inout, const int64_t *from, const int64_t *to,
                                     int64_t n);
 
@@ -234,13 +238,13 @@ typedef struct trb_solve_options {
 } trb_solve_options;
 
 /** The behavior of one row: mu(v) = exp((1-beta) s_v + beta t_v - log_norm), s and t the logits over their
- *  temperatures. In a row with negative status every double is NaN. What depends on a teacher is NaN where none was
+ *  temperatures. Where it is an argument it belongs to the logits and temperatures that it was made from. In a row with negative status every double is NaN. What depends on a teacher is NaN where none was
  *  given. */
 typedef struct trb_blend {
   double beta;        /**< weight of the teacher, in [0, 1] */
   double multiplier;  /**< (1-beta)/beta, the Lagrange multiplier of the KL budget; INFINITY at beta 0 */
   double kl_student;  /**< KL(mu||p) <= budget */
-  double kl_teacher;  /**< KL(mu||q); INFINITY at beta 0 if q masks what p allows */
+  double kl_teacher;  /**< KL(mu||q); INFINITY at beta 0 if q masks what p allows; within 6e-7 (1 + both KLs) */
   double reverse_kl;  /**< KL(p||q), the distillation loss of this row; may be INFINITY */
   double log_norm;    /**< log-normaliser of the blend */
   double lse_student; /**< log-sum-exp of s */

@@ -136,11 +136,14 @@ static void newton(search *look, bracket *b, double first) {
   }
 }
 
-/* If not even neighboring doubles meet the target, KL jumps between them, and rounding moves the jump by a few units in
- * the last place of beta: a step back makes sure to be below it. */
+/* Where logits are far apart KL grows so steeply that rounding, which moves it by a few units in the last place of
+ * beta, could take it over the budget; or it jumps between neighboring doubles and none meets the target. A step back
+ * makes sure. */
 static void settle(search *look, bracket *b) {
-  const uint64_t order = order_of(b->below.beta);
-  if (b->below.kl_student >= b->bottom || order <= 16) return;
+  const point *at = &b->below;
+  const uint64_t order = order_of(at->beta);
+  const bool steep = at->beta * at->beta * at->variance > 1e7 * at->kl_student; /* d log KL / d log beta */
+  if ((at->kl_student >= b->bottom && !steep) || order <= 16) return;
   const point back = evaluate(look, in_order(order - 16));
   if (back.kl_student <= b->top) b->below = back; /* not so only where KL is nothing but rounding, below 1e-30 */
 }

@@ -154,8 +154,9 @@ static void outliers(pair *row) {
   for (int64_t block = 0; block < row->n; block += 1024) {
     int64_t end = block + 1023 < row->n ? block + 1023 : row->n - 1;
     double *x = rng_chance(row->g, 0.5) ? row->s : row->t;
-    x[rng_between(row->g, block, end)] += rng_scale(row->g, 4.0, 40.0);
-    if (rng_chance(row->g, 0.5)) x[rng_between(row->g, block, end)] -= rng_scale(row->g, 4.0, 400.0);
+    int64_t high = rng_between(row->g, block, end), low = rng_between(row->g, block, end);
+    x[high] += rng_scale(row->g, 4.0, 40.0);
+    if (rng_chance(row->g, 0.5)) x[low] -= rng_scale(row->g, 4.0, 400.0);
   }
 }
 
@@ -216,11 +217,13 @@ int64_t family_vocab(rng *g, int family) {
   return rng_chance(g, large) ? rng_between(g, 1000, 5000) : rng_size(g, 2, 300);
 }
 
+/* In C arguments are evaluated in any order, so no call has two random ones. */
 static void fill(pair *row, int family) {
   rng *g = row->g;
+  double width = rng_scale(g, 0.3, 8.0), other = rng_scale(g, 0.3, 8.0), noise = rng_scale(g, 1e-4, 3.0);
   switch (family) {
   case FAMILY_GAUSSIAN:
-    gaussian(row, rng_scale(g, 0.3, 8.0), rng_scale(g, 0.3, 8.0));
+    gaussian(row, width, other);
     break;
   case FAMILY_SPIKY:
     spiky(row);
@@ -279,7 +282,7 @@ static void fill(pair *row, int family) {
     single(row);
     break;
   default:
-    correlated(row, rng_scale(g, 0.5, 6.0), rng_scale(g, 1e-4, 3.0));
+    correlated(row, width, noise);
     break;
   }
 }

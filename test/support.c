@@ -102,6 +102,17 @@ void models_free(models *m) {
   matrix_free(&m->t);
 }
 
+models models_varied(rng *g, int64_t rows, int64_t vocab, int64_t more) {
+  int32_t dtype_s = (int32_t)rng_between(g, 0, 2), dtype_t = (int32_t)rng_between(g, 0, 2);
+  return (models){matrix_new(rows, vocab + (more > 0 ? more : 0), 0, dtype_s, 0.0f),
+                  matrix_new(rows, vocab - (more < 0 ? more : 0), 0, dtype_t, 0.0f)};
+}
+
+double random_weight(rng *g) {
+  double size = rng_scale(g, 1e-3, 10.0), sign = rng_uniform(g) - 0.3;
+  return rng_chance(g, 0.1) ? 0.0 : size * sign;
+}
+
 /* ---- Numbers ---- */
 
 double distance(long double a, double b) {

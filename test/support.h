@@ -38,6 +38,12 @@ models models_random(rng *g, int family, int64_t rows, int64_t vocab, int32_t dt
 void models_fill_row(const models *m, int64_t r, rng *g, int family);
 void models_free(models *m);
 
+/* Element types drawn at random; `more` extra tokens for the student, -more for the teacher if negative. */
+models models_varied(rng *g, int64_t rows, int64_t vocab, int64_t more);
+
+/* A weight of either sign, sometimes 0. */
+double random_weight(rng *g);
+
 /* |a - b|, 0 where both are the same infinity or both NaN. */
 double distance(long double a, double b);
 

@@ -27,8 +27,9 @@ START_TEST(test_blend_at) {
   solve_worst worst = {0};
   for (int64_t i = 0; i < scaled(400); i++) {
     int64_t vocab = family_vocab(&g, _i);
-    models m = models_new(3, vocab, (int32_t)rng_between(&g, 0, 2), (int32_t)rng_between(&g, 0, 2), i % 3 ? 0.0f : 0.7f,
-                          i % 4 ? 0.0f : 1.9f);
+    models m = models_varied(&g, 3, vocab, 0);
+    m.s.view.temperature = i % 3 ? 0.0f : 0.7f;
+    m.t.view.temperature = i % 4 ? 0.0f : 1.9f;
     double beta[3];
     trb_blend out[3];
     for (int64_t r = 0; r < 3; r++) {
@@ -119,10 +120,12 @@ START_TEST(test_write_blend) {
   rng g = {0x4B1E + (uint64_t)_i};
   for (int64_t i = 0; i < scaled(150); i++) {
     int64_t vocab = family_vocab(&g, _i);
-    models m = models_new(2, vocab, (int32_t)rng_between(&g, 0, 2), (int32_t)rng_between(&g, 0, 2), i % 3 ? 0.0f : 0.7f,
-                          i % 4 ? 0.0f : 1.9f);
-    matrix out = matrix_new(2, vocab + rng_between(&g, 0, 40), vocab + 41, (int32_t)rng_between(&g, 0, 2), 5.0f);
-    double beta[2] = {random_beta(&g), random_beta(&g)};
+    models m = models_varied(&g, 2, vocab, 0);
+    m.s.view.temperature = i % 3 ? 0.0f : 0.7f;
+    m.t.view.temperature = i % 4 ? 0.0f : 1.9f;
+    matrix out = matrix_new(2, vocab + rng_between(&g, 0, 40), vocab + 41, (int32_t)(i % 3), 5.0f);
+    double beta[2];
+    for (int r = 0; r < 2; r++) beta[r] = random_beta(&g);
     trb_blend b[2];
     for (int64_t r = 0; r < 2; r++) models_fill_row(&m, r, &g, _i);
     trb_status status = trb_blend_at(NULL, &m.s.view, &m.t.view, beta, 2, b);

@@ -326,7 +326,8 @@ START_TEST(test_solve_of_every_family) {
   trb_context *base = scalar();
   for (int64_t i = 0; i < scaled(60); i++) {
     int64_t vocab = family_vocab(&g, _i);
-    models m = models_new(4, vocab, (int32_t)rng_between(&g, 0, 2), (int32_t)rng_between(&g, 0, 2), 0.0f, 0.7f);
+    models m = models_varied(&g, 4, vocab, 0);
+    m.t.view.temperature = 0.7f;
     double budget[4];
     trb_blend reference[4], x[4];
     for (int64_t r = 0; r < 4; r++) {

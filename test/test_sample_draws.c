@@ -53,7 +53,8 @@ START_TEST(test_inverse_of_philox) {
     models m = models_random(&g, i % 3 ? FAMILY_GAUSSIAN : FAMILY_MASK_BOTH, 1, n, (int32_t)(i % 3));
     uint64_t stream = i % 2 ? rng_next(&g) : rng_next(&g) >> 40;
     int64_t index = (int64_t)(rng_next(&g) >> (i % 5 ? 8 : 40));
-    trb_sampler o = {sizeof o, rng_next(&g), &stream, &index, 0, 0, 0, 0, (int32_t)rng_between(&g, 0, 255)};
+    trb_sampler o = {sizeof o, 0, &stream, &index, 0, 0, 0, 0, (int32_t)rng_between(&g, 0, 255)};
+    o.seed = rng_next(&g);
     if (_i == 1) o.top_k = rng_between(&g, 1, n);
     if (_i == 2) o.top_p = 0.05 + 0.9 * rng_uniform(&g);
     if (_i == 3) o.min_p = rng_uniform(&g);
@@ -136,7 +137,10 @@ START_TEST(test_very_large_vocabulary) {
   matrix_fill(&m.s, -30.0);
   matrix_fill(&m.t, -30.0);
   rng g = {86};
-  for (int i = 0; i < SPIKES; i++) matrix_set(&m.s, 0, i ? rng_between(&g, 0, N - 1) : N - 1, rng_uniform(&g));
+  for (int i = 0; i < SPIKES; i++) {
+    int64_t v = i ? rng_between(&g, 0, N - 1) : N - 1;
+    matrix_set(&m.s, 0, v, rng_uniform(&g));
+  }
   oracle row = oracle_new(N);
   oracle_load(&row, &m.s.view, &m.t.view, 0);
   uint64_t stream = 1;

@@ -25,8 +25,9 @@ static void check_batch(rng *g, int family, int64_t vocab, int32_t method, solve
   uint64_t seed = g->state;
   int64_t rows = vocab > 10000 ? 1 : BATCH;
   int64_t more = family == FAMILY_SIZES ? rng_between(g, 0, 70) - 35 : 0;
-  models m = {matrix_new(rows, vocab + (more > 0 ? more : 0), 0, (int32_t)rng_between(g, 0, 2), random_temperature(g)),
-              matrix_new(rows, vocab - (more < 0 ? more : 0), 0, (int32_t)rng_between(g, 0, 2), random_temperature(g))};
+  models m = models_varied(g, rows, vocab, more);
+  m.s.view.temperature = random_temperature(g);
+  m.t.view.temperature = random_temperature(g);
   if (rng_chance(g, 0.7)) m.t.view.temperature = m.s.view.temperature;
   double budget[BATCH];
   trb_blend out[BATCH];

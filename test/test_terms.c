@@ -134,16 +134,16 @@ static void check_random(rng *g, int32_t estimator, int family, int64_t vocab, i
   static const float temperatures[] = {0.0f, 0.5f, 1.3f, 0.0f};
   uint64_t seed = g->state;
   int64_t more = family == FAMILY_SIZES ? rng_between(g, 0, 40) - 20 : 0;
-  models m = {
-      matrix_new(ROWS, vocab + (more > 0 ? more : 0), 0, (int32_t)rng_between(g, 0, 2), temperatures[rng_next(g) % 4]),
-      matrix_new(ROWS, vocab - (more < 0 ? more : 0), 0, (int32_t)rng_between(g, 0, 2), temperatures[rng_next(g) % 4])};
+  models m = models_varied(g, ROWS, vocab, more);
+  m.s.view.temperature = temperatures[rng_next(g) % 4];
+  m.t.view.temperature = temperatures[rng_next(g) % 4];
   double weight[ROWS], behavior[ROWS];
   int64_t token[ROWS];
   oracle o = oracle_new(m.s.view.vocab);
   for (int64_t r = 0; r < ROWS; r++) {
     models_fill_row(&m, r, g, family);
     oracle_load(&o, &m.s.view, &m.t.view, r);
-    weight[r] = rng_chance(g, 0.1) ? 0.0 : (rng_uniform(g) - 0.3) * rng_scale(g, 1e-3, 10.0);
+    weight[r] = random_weight(g);
     token[r] = rng_between(g, 0, vocab - 1);
     /* Mostly tokens of some probability: draws hardly ever meet others. */
     for (int i = 0; i < 20 && !o.bad && o.p[token[r]] < 1e-3L; i++) token[r] = rng_between(g, 0, vocab - 1);
@@ -162,7 +162,7 @@ static void check_random(rng *g, int32_t estimator, int family, int64_t vocab, i
            (unsigned long long)seed, (int)m.s.view.vocab, (int)m.t.view.vocab, m.s.view.dtype, m.t.view.dtype);
   bool given = estimator == TRB_ESTIMATOR_ADVANTAGE && rng_chance(g, 0.7);
   term_case c = {
-      &m,   token, given ? behavior : NULL, rng_chance(g, 0.5) ? weight : NULL, &options, (int32_t)rng_between(g, 0, 2),
+      &m,   token, given ? behavior : NULL, weight[0] < 1.0 ? weight : NULL, &options, (int32_t)rng_between(g, 0, 2),
       where};
   check_call(&c, seen);
   oracle_free(&o);

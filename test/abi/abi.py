@@ -97,8 +97,9 @@ def layout(header):
 
 def dump(shared, path):
     """Writes the types that the exported functions use, without a path or a line number of this machine."""
-    run("abidw", "--headers-dir", "include", "--drop-private-types", "--no-corpus-path", "--no-comp-dir-path",
-        "--no-show-locs", "--no-elf-needed", "--no-architecture", "--exported-interfaces-only", "--type-id-style", "hash", "--out-file", path, shared)
+    run("abidw", "--headers-dir", "include", "--drop-private-types", "--exported-interfaces-only", "--no-corpus-path",
+        "--no-comp-dir-path", "--no-show-locs", "--no-elf-needed", "--no-architecture", "--type-id-style", "hash",
+        "--out-file", path, shared)
 
 
 def symbols(path, *flags):
