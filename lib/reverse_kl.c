@@ -117,25 +117,33 @@ static int64_t count_overlap(const trbi_loss_state *state, int64_t k) {
   return both;
 }
 
-/* sum over the rest of the vocabulary as one token: its term out_student r - out_student + out_teacher, and r. */
-static int32_t tail(const trbi_loss_state *state, const trbi_loss_sums *sum, double *term, double *ratio) {
-  *term = *ratio = 0.0;
-  if (!(sum->out_student > 0.0)) {
-    *term = sum->out_teacher;
-    return TRB_ROW_OK;
-  }
-  if (sum->out_teacher > 1e-30) {
-    const double change = sum->out_change / sum->out_teacher;
-    *ratio = fabs(change) < 0.5 ? trbi_log1p(change) : trbi_log(sum->out_student / sum->out_teacher);
-    *term = sum->out_teacher * trbi_kl_excess(change);
-    return TRB_ROW_OK;
-  }
-  /* Below the range of floats: log2 of the teacher's mass from the tail's own scale. */
+/* Whether a model allows any token off the support, however improbable. */
+static bool allows_rest(const trbi_loss_state *state, bool teacher) {
+  return trbi_scale_within(&state->pair, &state->support, false, teacher).max > -INFINITY;
+}
+
+/* log of the student's mass off the support over the teacher's, where that may be below the range of floats. */
+static double deep_ratio(const trbi_loss_state *state, double out_student) {
   const trbi_scale all = state->pair.scale_teacher, out = trbi_scale_within(&state->pair, &state->support, false, true);
-  if (!(out.max > -INFINITY)) return TRB_ROW_INFINITE;
-  const double log2_teacher = fma(out.k, out.max - all.max, out.norm - all.norm);
-  *ratio = trbi_log(sum->out_student) - TRBI_LN2 * log2_teacher;
-  *term = sum->out_student * (*ratio - 1.0) + sum->out_teacher;
+  return trbi_log(out_student) - TRBI_LN2 * fma(out.k, out.max - all.max, out.norm - all.norm);
+}
+
+/* The rest of the vocabulary as one token: its term out_student r - out_student + out_teacher, and r, which is 0 where
+ * no gradient meets it. */
+static int32_t tail(const trbi_loss_state *state, const trbi_loss_sums *sum, double *term, double *ratio) {
+  const double p = sum->out_student, q = sum->out_teacher;
+  *term = q;
+  *ratio = 0.0;
+  if (q == 0.0 && !allows_rest(state, true)) return allows_rest(state, false) ? TRB_ROW_INFINITE : TRB_ROW_OK;
+  if (p == 0.0) return TRB_ROW_OK;
+  const double change = sum->out_change / q;
+  if (q > 1e-30 && fabs(change) < 0.5) {
+    *ratio = trbi_log1p(change);
+    *term = q * trbi_kl_excess(change);
+  } else {
+    *ratio = q > 1e-30 ? trbi_log(p / q) : deep_ratio(state, p);
+    *term = p * (*ratio - 1.0) + q;
+  }
   return TRB_ROW_OK;
 }
 

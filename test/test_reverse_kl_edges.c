@@ -118,6 +118,21 @@ START_TEST(test_infinite) {
 }
 END_TEST
 
+/* Masked is not the same as improbable: a rest that the student hardly ever draws and the teacher masks is infinite,
+ * one that the teacher hardly ever draws is not. */
+START_TEST(test_tail_below_the_range_of_floats) {
+  const double s[4] = {0.0, -300.0, -300.0, NO}, masked[4] = {0.0, NO, NO, 0.0}, deep[4] = {0.0, -900.0, -900.0, NO};
+  int64_t zero[1] = {0};
+  double loss;
+  trb_loss_options tail = {sizeof tail, TRB_FORM_TAIL_BUCKET, TRB_SUPPORT_IDS, 1, zero};
+  ck_assert_int_eq(row_status(s, deep, &tail, &loss).status, TRB_ROW_OK);
+  ck_assert(loss >= 0.0 && loss < 1e-30);
+  const double top[4] = {0.0, NO, NO, NO};
+  ck_assert_int_eq(row_status(s, top, &tail, &loss).status, TRB_ROW_INFINITE);
+  ck_assert_int_eq(row_status(s, masked, &tail, &loss).status, TRB_ROW_OK); /* the rest holds token 3 */
+}
+END_TEST
+
 /* Extreme numbers: as the mathematics says. */
 START_TEST(test_extreme_magnitudes) {
   static const double sizes[] = {1e30, 1e10, 60000.0, 1e-40, 100.0};
@@ -300,6 +315,7 @@ TCase *reverse_kl_edges_case(void) {
   tcase_add_loop_test(tc, test_special_values_at_every_position, 0, 3);
   tcase_add_loop_test(tc, test_pairs_of_masks, 0, 3);
   tcase_add_test(tc, test_infinite);
+  tcase_add_test(tc, test_tail_below_the_range_of_floats);
   tcase_add_loop_test(tc, test_extreme_magnitudes, 0, 3);
   tcase_add_test(tc, test_lists_of_ids);
   tcase_add_loop_test(tc, test_top_k, 0, 3);
