@@ -185,7 +185,7 @@ TRB_API trb_status trb_mask_tokens(trb_context *ctx, const trb_logits *inout, co
 /** Moves the probability of each `from` token to its `to` token, in every row: with z the logit over the view's
  *  temperature T, z_to = log(e^z_to + e^z_from), z_from = -inf. For end-of-text ids that differ between two models
  *  (arXiv 2605.31159) and for tokens that stand twice in a vocabulary: apply it to both models, then solve. The
- *  normaliser of the row does not change, up to rounding to the dtype. Pairs are applied in order.
+ *  normalizer of the row does not change, up to rounding to the dtype. Pairs are applied in order.
  *  @param from [n]
  *  @param to   [n], to[i] != from[i]
  *  @return TRB_EINVAL: view, n < 0, a NULL list with n > 0, an id outside [0, vocab), from[i] == to[i], a list inside the
@@ -246,7 +246,7 @@ typedef struct trb_blend {
   double kl_student;  /**< KL(mu||p) <= budget */
   double kl_teacher;  /**< KL(mu||q); INFINITY at beta 0 if q masks what p allows; within 6e-7 (1 + both KLs) */
   double reverse_kl;  /**< KL(p||q), the distillation loss of this row; may be INFINITY */
-  double log_norm;    /**< log-normaliser of the blend */
+  double log_norm;    /**< log-normalizer of the blend */
   double lse_student; /**< log-sum-exp of s */
   double lse_teacher; /**< log-sum-exp of t */
   int32_t status;     /**< TRB_ROW_* */
@@ -264,7 +264,7 @@ typedef struct trb_blend {
  *
  *  Masked rows: where the student masks a token mu is 0. Where the teacher masks a token, mu is 0 for every beta > 0,
  *  and KL(mu||p) tends to -log p(common support) as beta falls to 0: above the budget the row is TRB_ROW_UNREACHABLE
- *  and stays the student. beta 1 means q renormalised on the common support.
+ *  and stays the student. beta 1 means q renormalized on the common support.
  *
  *  @param student  [rows, vocab]
  *  @param teacher  [rows, vocab']; NULL if every budget is 0
@@ -345,10 +345,10 @@ TRB_API trb_status trb_sample(trb_context *ctx, const trb_logits *student, const
 enum {
   TRB_FORM_FULL = 0,         /**< sum p r over the vocabulary; gradient p_j (r_j - L) */
   TRB_FORM_TRUNCATED = 1,    /**< sum_S p r; p_j (1_S (r_j + 1) - L - P). Not zero at p = q: drains S. May be negative */
-  TRB_FORM_RENORMALISED = 2, /**< KL of p/P against q/Q on S; (p_j/P)(r_j + log(Q/P) - L) on S, else 0. Blind to P
+  TRB_FORM_RENORMALIZED = 2, /**< KL of p/P against q/Q on S; (p_j/P)(r_j + log(Q/P) - L) on S, else 0. Blind to P
                                   against Q; identically 0 on one token, which is therefore TRB_EINVAL */
   TRB_FORM_TAIL_BUCKET = 3,  /**< all tokens outside S as one; p_j (r_j - L) on S, p_j (log((1-P)/(1-Q)) - L) off S */
-  TRB_FORM_GENERALISED = 4   /**< sum_S (p r - p + q); p_j (1_S r_j - sum_S p r). >= 0, zero at p = q on S */
+  TRB_FORM_GENERALIZED = 4   /**< sum_S (p r - p + q); p_j (1_S r_j - sum_S p r). >= 0, zero at p = q on S */
 };
 
 /** What S is, per row. Masked tokens of the ranking model are never in its top-k. */
@@ -364,8 +364,8 @@ typedef struct trb_loss_options {
   size_t size;        /**< sizeof(trb_loss_options) */
   int32_t form;       /**< TRB_FORM_*; TRB_FORM_FULL needs TRB_SUPPORT_ALL */
   int32_t support;    /**< TRB_SUPPORT_* */
-  int64_t k;          /**< top-k: >= 1 (renormalised: >= 2); more than the vocabulary means all. Ids: row length of the
-                           list (renormalised: each row needs two different ids); all: 0 */
+  int64_t k;          /**< top-k: >= 1 (renormalized: >= 2); more than the vocabulary means all. Ids: row length of the
+                           list (renormalized: each row needs two different ids); all: 0 */
   const int64_t *ids; /**< [rows, k] token ids in [0, common vocabulary), -1 for no token; a repeated id counts once;
                            NULL unless TRB_SUPPORT_IDS */
 } trb_loss_options;
@@ -389,7 +389,7 @@ typedef struct trb_loss_row {
  *  loss[r] is the chosen form of KL(p_r||q_r), not weighted. grad(r, j) = weight[r] * d loss[r] / d student logit (r, j),
  *  the student's temperature included; masked tokens and tokens beyond the common vocabulary get exactly 0. Nothing is
  *  averaged: the weights are absolute, so a batch may be split in any way. The full form, the tail bucket and the
- *  generalised form are computed as sums of non-negative terms, so a small divergence keeps its relative accuracy.
+ *  generalized form are computed as sums of non-negative terms, so a small divergence keeps its relative accuracy.
  *
  *  A bad row: loss NaN (TRB_ROW_EMPTY, TRB_ROW_NOT_A_NUMBER) or INFINITY (TRB_ROW_INFINITE: in S the teacher masks a
  *  token that the student allows, or for the tail bucket all of the rest), its gradient all 0. The rows are counted in
@@ -420,7 +420,7 @@ typedef struct trb_divergence_options {
   int32_t reserved;
 } trb_divergence_options;
 
-/** Forward KL or generalised Jensen-Shannon divergence, with everything else as in trb_reverse_kl; S is the
+/** Forward KL or generalized Jensen-Shannon divergence, with everything else as in trb_reverse_kl; S is the
  *  vocabulary. Forward KL is TRB_ROW_INFINITE where the student masks a token that the teacher allows. JSD is finite
  *  always. */
 TRB_API trb_status trb_divergence(trb_context *ctx, const trb_logits *student, const trb_logits *teacher,

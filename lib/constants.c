@@ -14,7 +14,7 @@
   N(TRB_F32) N(TRB_F16) N(TRB_BF16)                                                                                   \
   N(TRB_SCHEDULE_LINEAR) N(TRB_SCHEDULE_CONSTANT) N(TRB_SCHEDULE_COSINE) N(TRB_SCHEDULE_PIECEWISE)                    \
   N(TRB_METHOD_NEWTON) N(TRB_METHOD_BISECTION)                                                                        \
-  N(TRB_FORM_FULL) N(TRB_FORM_TRUNCATED) N(TRB_FORM_RENORMALISED) N(TRB_FORM_TAIL_BUCKET) N(TRB_FORM_GENERALISED)     \
+  N(TRB_FORM_FULL) N(TRB_FORM_TRUNCATED) N(TRB_FORM_RENORMALIZED) N(TRB_FORM_TAIL_BUCKET) N(TRB_FORM_GENERALIZED)     \
   N(TRB_SUPPORT_ALL) N(TRB_SUPPORT_STUDENT_TOP_K) N(TRB_SUPPORT_TEACHER_TOP_K) N(TRB_SUPPORT_IDS)                     \
   N(TRB_DIVERGENCE_FORWARD_KL) N(TRB_DIVERGENCE_JSD)                                                                  \
   N(TRB_ESTIMATOR_ADVANTAGE) N(TRB_ESTIMATOR_K1) N(TRB_ESTIMATOR_K2) N(TRB_ESTIMATOR_K3)                              \

@@ -81,7 +81,7 @@ static trbi_survey survey_blocks(const trbi_pair *pair) {
 }
 
 /* Sums of base-2 exponents relative to the maxima become moments of natural logarithms. */
-static void summarise(trbi_pair *pair, const trbi_survey *sum, trbi_summary *out) {
+static void summarize(trbi_pair *pair, const trbi_survey *sum, trbi_summary *out) {
   const double log_s = trbi_log(sum->mass_student), log_t = trbi_log(sum->mass_teacher);
   const double shift = log_s - log_t; /* of log(q/p) against LN2 * (x_teacher - x_student) */
   pair->scale_student.norm = log_s * TRBI_LOG2E;
@@ -106,7 +106,7 @@ int32_t trbi_survey_row(trbi_pair *pair, const trbi_kernels *kernels, const trb_
   const int32_t bad = trbi_open_row(pair, kernels, student, teacher, row);
   if (bad != 0) return bad;
   const trbi_survey sum = survey_blocks(pair);
-  summarise(pair, &sum, summary);
+  summarize(pair, &sum, summary);
   return 0;
 }
 

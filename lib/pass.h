@@ -35,7 +35,7 @@ const float *trbi_read_row(const trbi_kernels *kernels, const trb_logits *view, 
 typedef struct trbi_summary {
   double entropy_student, entropy_teacher;
   double reverse_kl;                 /* INFINITY where the teacher masks what the student allows */
-  double forward_kl;                 /* KL of q, renormalised on the common support, from p; for a start only */
+  double forward_kl;                 /* KL of q, renormalized on the common support, from p; for a start only */
   double gap, variance;              /* mean and variance of log(q/p) under p on the common support */
   double student_only, teacher_only; /* tokens that the other model masks */
   int64_t tokens_student;            /* tokens that the student allows */

@@ -1,6 +1,6 @@
 /* reverse_kl.c - the reverse KL in its five forms (docs/math.md), each with its exact gradient.
  *
- * Sums run over f = p r - p + q, r = log(p/q), which is never negative: so is the full form, the generalised form and
+ * Sums run over f = p r - p + q, r = log(p/q), which is never negative: so is the full form, the generalized form and
  * the tail bucket built from them, and no small divergence drowns in rounding. */
 #include <math.h>
 
@@ -13,7 +13,7 @@ static bool is_top_k(int32_t support) {
   return support == TRB_SUPPORT_STUDENT_TOP_K || support == TRB_SUPPORT_TEACHER_TOP_K;
 }
 
-/* Renormalised on one token is identically 0: a list must name two. */
+/* Renormalized on one token is identically 0: a list must name two. */
 static bool names_two(const int64_t *ids, int64_t k) {
   int64_t one = -1;
   for (int64_t i = 0; i < k; i++) {
@@ -33,9 +33,9 @@ static trb_status check_ids(trb_context *ctx, const trb_loss_options *o, int64_t
         return trbi_fail(ctx, TRB_EINVAL,
                          "options->ids[%" PRId64 "][%" PRId64 "]: expected -1 to %" PRId64 ", got %" PRId64, r, i,
                          vocab - 1, ids[i]);
-    if (o->form == TRB_FORM_RENORMALISED && !names_two(ids, o->k))
+    if (o->form == TRB_FORM_RENORMALIZED && !names_two(ids, o->k))
       return trbi_fail(ctx, TRB_EINVAL,
-                       "options->ids[%" PRId64 "]: expected two different ids for TRB_FORM_RENORMALISED, which is "
+                       "options->ids[%" PRId64 "]: expected two different ids for TRB_FORM_RENORMALIZED, which is "
                        "identically 0 on one",
                        r);
   }
@@ -43,7 +43,7 @@ static trb_status check_ids(trb_context *ctx, const trb_loss_options *o, int64_t
 }
 
 static trb_status check_k(trb_context *ctx, const trb_loss_options *o) {
-  const int64_t least = o->support == TRB_SUPPORT_ALL ? 0 : o->form == TRB_FORM_RENORMALISED ? 2 : 1;
+  const int64_t least = o->support == TRB_SUPPORT_ALL ? 0 : o->form == TRB_FORM_RENORMALIZED ? 2 : 1;
   if (o->support == TRB_SUPPORT_ALL && o->k != 0)
     return trbi_fail(ctx, TRB_EINVAL, "options->k: expected 0 with TRB_SUPPORT_ALL, got %" PRId64, o->k);
   if (o->k < least)
@@ -54,7 +54,7 @@ static trb_status check_k(trb_context *ctx, const trb_loss_options *o) {
 }
 
 static trb_status check_options(trb_context *ctx, const trb_loss_options *o) {
-  if (o->form < TRB_FORM_FULL || o->form > TRB_FORM_GENERALISED)
+  if (o->form < TRB_FORM_FULL || o->form > TRB_FORM_GENERALIZED)
     return trbi_fail(ctx, TRB_EINVAL, "options->form: expected a TRB_FORM_ number, got %" PRId32, o->form);
   if (o->support < TRB_SUPPORT_ALL || o->support > TRB_SUPPORT_IDS)
     return trbi_fail(ctx, TRB_EINVAL, "options->support: expected a TRB_SUPPORT_ number, got %" PRId32, o->support);
@@ -159,7 +159,7 @@ static int32_t apply_form(int32_t form, trbi_loss_state *state, const trbi_loss_
     *loss += sum->in_change;
     state->form = (trbi_gradient){1.0, 1.0, -(sum->cross + p)};
     return TRB_ROW_OK;
-  case TRB_FORM_RENORMALISED: /* the scales are those of p/P and q/Q by now */
+  case TRB_FORM_RENORMALIZED: /* the scales are those of p/P and q/Q by now */
     state->form = (trbi_gradient){1.0, -sum->cross / p, 0.0};
     return TRB_ROW_OK;
   case TRB_FORM_TAIL_BUCKET:
@@ -167,7 +167,7 @@ static int32_t apply_form(int32_t form, trbi_loss_state *state, const trbi_loss_
     *loss += term;
     state->form = (trbi_gradient){1.0, -ratio, ratio - (sum->cross + out * ratio) / (p + out)};
     return TRB_ROW_OK;
-  case TRB_FORM_GENERALISED:
+  case TRB_FORM_GENERALIZED:
     state->form = (trbi_gradient){1.0, 0.0, -sum->cross};
     return TRB_ROW_OK;
   default:
@@ -177,7 +177,7 @@ static int32_t apply_form(int32_t form, trbi_loss_state *state, const trbi_loss_
 }
 
 /* p/P and q/Q in place of p and q. Neither is nothing: no token of S is infinite, and the student allows one. */
-static void renormalise(trbi_loss_state *state) {
+static void renormalize(trbi_loss_state *state) {
   state->pair.scale_student = trbi_scale_within(&state->pair, &state->support, true, false);
   state->pair.scale_teacher = trbi_scale_within(&state->pair, &state->support, true, true);
 }
@@ -192,8 +192,8 @@ static int32_t measure(const trbi_loss_job *job, trbi_loss_state *state, trb_los
   row->mass_teacher = sum.in_teacher;
   row->support = (int64_t)sum.tokens;
   if (job->rows != NULL && is_top_k(o->support)) row->overlap = count_overlap(state, o->k);
-  if (o->form == TRB_FORM_RENORMALISED) {
-    renormalise(state);
+  if (o->form == TRB_FORM_RENORMALIZED) {
+    renormalize(state);
     sum = add_up(state);
   }
   return apply_form(o->form, state, &sum, loss);

@@ -7,7 +7,7 @@
 
 #include "core.h"
 
-/* Zero-initialised. The first bad row is kept as (row + 1) * 16 - row status, which orders by row; 0 is none. */
+/* Zero-initialized. The first bad row is kept as (row + 1) * 16 - row status, which orders by row; 0 is none. */
 typedef struct trbi_tally {
   _Atomic int64_t bad, first;
 } trbi_tally;

@@ -6,7 +6,7 @@
  * Losses that are sums of non-negative terms p r - p + q: 2e-6 relative. A common error e of all r, that of the two
  * log-sum-exps, adds e (P - Q) + e^2/2, where P - Q on the whole vocabulary is 0: 4e-13. The tail bucket's last term is
  * about (sum of p - q)^2 / 2Q over the rest; its summands are good to 1e-6 each, which is 2e-6 of the rest's share of
- * the full KL (Cauchy-Schwarz). The truncated form is such a sum plus P - Q; the renormalised form is a mean of r over
+ * the full KL (Cauchy-Schwarz). The truncated form is such a sum plus P - Q; the renormalized form is a mean of r over
  * S plus log(Q/P).
  *
  * Gradients: p times a bracket of r, L and constants, to the sum of both errors, and one rounding to the type. */
@@ -48,8 +48,8 @@ static double loss_tolerance(const loss_case *c, const oracle *o, const oracle_l
   if (c->divergence) return 2e-6 * loss + 4e-13;
   switch (form_of(c)) {
   case TRB_FORM_TRUNCATED:
-    return 2e-6 * (double)oracle_loss_value(o, TRB_FORM_GENERALISED, 0, in) + 1e-6 * (P + Q) + floor;
-  case TRB_FORM_RENORMALISED:
+    return 2e-6 * (double)oracle_loss_value(o, TRB_FORM_GENERALIZED, 0, in) + 1e-6 * (P + Q) + floor;
+  case TRB_FORM_RENORMALIZED:
     return 2e-6 * (1 + loss);
   case TRB_FORM_TAIL_BUCKET:
     return 4e-6 * (double)full_kl(o) + 4e-13;
@@ -66,7 +66,7 @@ static double gradient_tolerance(const loss_case *c, const oracle *o, const orac
   int32_t form = form_of(c);
   long double bracket = 1 + fabsl(l->loss);
   if (in[j] && !isinf(r)) bracket += r;
-  if (form == TRB_FORM_RENORMALISED) {
+  if (form == TRB_FORM_RENORMALIZED) {
     bracket += fabsl(l->log_ratio);
     p = in[j] ? expl(oracle_log_p(o, j) - l->log_mass) : 0;
   }

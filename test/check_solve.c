@@ -1,7 +1,7 @@
 /* check_solve.c - the contract of one solved row.
  *
  * Tolerances of the reported fields. A term of a sum carries up to 3e-7 relative error from its f32 exponential, and
- * all terms are positive, so a log-sum-exp is off by at most 3e-7, and the log-normaliser of the blend, a mean of two
+ * all terms are positive, so a log-sum-exp is off by at most 3e-7, and the log-normalizer of the blend, a mean of two
  * of them plus log Z, by 6e-7. Logits over temperature are rounded in double: 4e-16 of the largest. KL(mu||p) is a sum
  * of non-negative terms, each a product of up to three factors with that error: 1e-6, relative, so that small
  * divergences count. KL(p||q) is a mean of log-ratios, 6e-7 (1 + value) as E|log p/q| <= KL + 1;

@@ -32,7 +32,7 @@ void oracle_free(oracle *o) {
 }
 
 /* Shifts a row to maximum 0 and divides it by the temperature: the difference of two f32 of like magnitude is exact. */
-static int32_t normalise(long double *x, long double *p, int64_t n, long double temperature, long double *top,
+static int32_t normalize(long double *x, long double *p, int64_t n, long double temperature, long double *top,
                          long double *lse) {
   long double largest = MASKED;
   for (int64_t v = 0; v < n; v++) {
@@ -51,10 +51,10 @@ static int32_t normalise(long double *x, long double *p, int64_t n, long double 
   return 0;
 }
 
-static void normalise_both(oracle *o, long double temperature_s, long double temperature_t) {
+static void normalize_both(oracle *o, long double temperature_s, long double temperature_t) {
   o->temperature = temperature_s;
-  o->bad = normalise(o->s, o->p, o->n, temperature_s, &o->top_s, &o->lse_s);
-  int32_t bad = o->has_teacher ? normalise(o->t, o->q, o->n, temperature_t, &o->top_t, &o->lse_t) : 0;
+  o->bad = normalize(o->s, o->p, o->n, temperature_s, &o->top_s, &o->lse_s);
+  int32_t bad = o->has_teacher ? normalize(o->t, o->q, o->n, temperature_t, &o->top_t, &o->lse_t) : 0;
   if (bad == TRB_ROW_NOT_A_NUMBER || !o->bad) o->bad = bad; /* of two faults the invalid number */
 }
 
@@ -70,7 +70,7 @@ void oracle_load(oracle *o, const trb_logits *student, const trb_logits *teacher
     o->s[v] = o->raw_s[v] = matrix_get(student, row, v);
     if (teacher) o->t[v] = o->raw_t[v] = matrix_get(teacher, row, v);
   }
-  normalise_both(o, temperature_of(student), teacher ? temperature_of(teacher) : 1.0L);
+  normalize_both(o, temperature_of(student), teacher ? temperature_of(teacher) : 1.0L);
 }
 
 void oracle_set(oracle *o, const long double *s, const long double *t, int64_t n) {
@@ -84,7 +84,7 @@ void oracle_set(oracle *o, const long double *s, const long double *t, int64_t n
     o->t[v] = t[v];
     o->raw_t[v] = (double)t[v];
   }
-  normalise_both(o, 1.0L, 1.0L);
+  normalize_both(o, 1.0L, 1.0L);
 }
 
 long double oracle_log_p(const oracle *o, int64_t v) {

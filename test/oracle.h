@@ -49,7 +49,7 @@ long double oracle_kl_term_of(long double log_a, long double a, long double log_
 
 typedef struct oracle_blend {
   long double log_norm, kl_student, kl_teacher, reverse_kl, lse_student, lse_teacher;
-  long double shifted_norm; /* log-normaliser of the blend of o->s and o->t */
+  long double shifted_norm; /* log-normalizer of the blend of o->s and o->t */
 } oracle_blend;
 
 /* Everything that trb_blend says at beta. Without a teacher beta must be 0. */

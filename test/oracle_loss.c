@@ -101,7 +101,7 @@ static long double support_value(const oracle *o, int32_t form, const bool *in) 
     case TRB_FORM_TRUNCATED:
       sum += p_ratio(o, v);
       break;
-    case TRB_FORM_RENORMALISED:
+    case TRB_FORM_RENORMALIZED:
       sum += oracle_kl_term(lp - m.p_in, lq - m.q_in);
       break;
     default:
@@ -153,7 +153,7 @@ static long double support_gradient(const oracle *o, int32_t form, bool in, cons
     return p * (ratio(o, j) - loss);
   case TRB_FORM_TRUNCATED:
     return p * ((in ? ratio(o, j) + 1 : 0) - loss - expl(m->p_in));
-  case TRB_FORM_RENORMALISED:
+  case TRB_FORM_RENORMALIZED:
     return in ? expl(oracle_log_p(o, j) - m->p_in) * (ratio(o, j) + m->q_in - m->p_in - loss) : 0;
   case TRB_FORM_TAIL_BUCKET:
     return p * ((in ? ratio(o, j) : m->p_off - m->q_off) - loss);

@@ -227,12 +227,12 @@ SPOIL(full_of_ids, c->loss_of.form = TRB_FORM_FULL)
 SPOIL(k_zero, c->loss_of.support = TRB_SUPPORT_TEACHER_TOP_K; c->loss_of.k = 0; c->loss_of.ids = NULL)
 SPOIL(k_negative, c->loss_of.support = TRB_SUPPORT_STUDENT_TOP_K; c->loss_of.k = -1; c->loss_of.ids = NULL)
 SPOIL(k_of_all, c->loss_of.support = TRB_SUPPORT_ALL; c->loss_of.ids = NULL)
-SPOIL(renormalised_one, c->loss_of.form = TRB_FORM_RENORMALISED; c->loss_of.support = TRB_SUPPORT_STUDENT_TOP_K;
+SPOIL(renormalized_one, c->loss_of.form = TRB_FORM_RENORMALIZED; c->loss_of.support = TRB_SUPPORT_STUDENT_TOP_K;
       c->loss_of.k = 1; c->loss_of.ids = NULL)
-SPOIL(renormalised_one_teacher, c->loss_of.form = TRB_FORM_RENORMALISED; c->loss_of.support = TRB_SUPPORT_TEACHER_TOP_K;
+SPOIL(renormalized_one_teacher, c->loss_of.form = TRB_FORM_RENORMALIZED; c->loss_of.support = TRB_SUPPORT_TEACHER_TOP_K;
       c->loss_of.k = 1; c->loss_of.ids = NULL)
-SPOIL(renormalised_same_id, c->loss_of.form = TRB_FORM_RENORMALISED; c->ids[4] = 1)
-SPOIL(renormalised_single_id, c->loss_of.form = TRB_FORM_RENORMALISED; c->ids[7] = -1)
+SPOIL(renormalized_same_id, c->loss_of.form = TRB_FORM_RENORMALIZED; c->ids[4] = 1)
+SPOIL(renormalized_single_id, c->loss_of.form = TRB_FORM_RENORMALIZED; c->ids[7] = -1)
 SPOIL(ids_null, c->loss_of.ids = NULL)
 SPOIL(ids_unused, c->loss_of.support = TRB_SUPPORT_STUDENT_TOP_K)
 SPOIL(ids_k_zero, c->loss_of.k = 0)
@@ -262,10 +262,10 @@ START_TEST(test_reverse_kl) {
       {"top-k 0", k_zero, "k:"},
       {"top-k -1", k_negative, "k:"},
       {"k with the whole vocabulary", k_of_all, "k:"},
-      {"renormalised top-1", renormalised_one, "k:"},
-      {"renormalised top-1 of the teacher", renormalised_one_teacher, "k:"},
-      {"renormalised, one id twice", renormalised_same_id, "ids"},
-      {"renormalised, one id", renormalised_single_id, "ids"},
+      {"renormalized top-1", renormalized_one, "k:"},
+      {"renormalized top-1 of the teacher", renormalized_one_teacher, "k:"},
+      {"renormalized, one id twice", renormalized_same_id, "ids"},
+      {"renormalized, one id", renormalized_single_id, "ids"},
       {"ids NULL", ids_null, "ids"},
       {"ids without TRB_SUPPORT_IDS", ids_unused, "ids"},
       {"ids of length 0", ids_k_zero, "k:"},

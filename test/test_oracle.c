@@ -90,7 +90,7 @@ START_TEST(test_blend_identities) {
     double beta = 0.05 + 0.9 * rng_uniform(&g), h = 0x1p-12;
     oracle_blend at = oracle_blend_at(&o, beta);
     if (isinf(at.shifted_norm) || i % 10 == 9) continue;
-    /* A = log-normaliser of the blend of the two normalised models. */
+    /* A = log-normalizer of the blend of the two normalized models. */
     long double shift_p = o.lse_s, shift_q = o.lse_t;
     long double a[5];
     for (int k = 0; k < 5; k++) {
@@ -146,9 +146,9 @@ START_TEST(test_gradients_by_difference) {
   int checked = 0;
   for (int i = 0; i < 300; i++) {
     if (!next_row(&g, i, &o) || i % 10 == 9) continue;
-    for (int32_t form = 0; form <= TRB_FORM_GENERALISED + 2; form++) {
-      int32_t support = form == TRB_FORM_FULL || form > TRB_FORM_GENERALISED ? TRB_SUPPORT_ALL : i % 3;
-      int32_t kind = form - TRB_FORM_GENERALISED - 1;
+    for (int32_t form = 0; form <= TRB_FORM_GENERALIZED + 2; form++) {
+      int32_t support = form == TRB_FORM_FULL || form > TRB_FORM_GENERALIZED ? TRB_SUPPORT_ALL : i % 3;
+      int32_t kind = form - TRB_FORM_GENERALIZED - 1;
       oracle_support(&o, support, 2 + i % 7, NULL, in);
       long double b = 0.1L + 0.2L * (i % 5);
       oracle_loss l = kind >= 0 ? oracle_divergence(&o, kind, b, grad) : oracle_reverse_kl(&o, form, in, grad);

@@ -8,7 +8,7 @@
 #include "suites.h"
 #include "support.h"
 
-static const char *const form_names[] = {"full", "truncated", "renormalised", "tail bucket", "generalised"};
+static const char *const form_names[] = {"full", "truncated", "renormalized", "tail bucket", "generalized"};
 
 static float random_temperature(rng *g) {
   static const float choices[] = {0.0f, 0.0f, 0.5f, 1.3f, 4.0f};
@@ -40,7 +40,7 @@ static void check_random(rng *g, int32_t form, int family, int64_t vocab, loss_w
   int64_t ids[ROWS * MOST_IDS];
   trb_loss_options options = {sizeof options, form, TRB_SUPPORT_ALL, 0, NULL};
   if (form != TRB_FORM_FULL) options.support = (int32_t)rng_between(g, 0, 3);
-  if (options.support != TRB_SUPPORT_ALL) options.k = rng_between(g, form == TRB_FORM_RENORMALISED ? 2 : 1, MOST_IDS);
+  if (options.support != TRB_SUPPORT_ALL) options.k = rng_between(g, form == TRB_FORM_RENORMALIZED ? 2 : 1, MOST_IDS);
   if (options.support == TRB_SUPPORT_STUDENT_TOP_K && rng_chance(g, 0.1)) options.k = vocab + 5;
   if (options.support == TRB_SUPPORT_IDS) {
     if (options.k < 2) options.k = 2;
@@ -67,7 +67,7 @@ START_TEST(test_against_oracle) {
   for (int family = 0; family < FAMILIES; family++) {
     for (int64_t i = 0; i < scaled(60); i++) {
       int64_t vocab = family_vocab(&g, family);
-      check_random(&g, _i, family, vocab < 2 && _i == TRB_FORM_RENORMALISED ? 2 : vocab, &worst);
+      check_random(&g, _i, family, vocab < 2 && _i == TRB_FORM_RENORMALIZED ? 2 : vocab, &worst);
     }
   }
   for (int64_t i = 0; i < scaled(3); i++) check_random(&g, _i, FAMILY_CORRELATED, 32000, &worst);
@@ -130,7 +130,7 @@ END_TEST
 /* Divergences from 1e-12 to 1e-6 keep their relative accuracy where the header says so. The floor: a common error of
  * 3e-7 in both log-sum-exps is 4e-13 of divergence, 1e-6 of it where P differs from Q. */
 START_TEST(test_tiny_divergences) {
-  static const int32_t forms[] = {TRB_FORM_FULL, TRB_FORM_TAIL_BUCKET, TRB_FORM_GENERALISED};
+  static const int32_t forms[] = {TRB_FORM_FULL, TRB_FORM_TAIL_BUCKET, TRB_FORM_GENERALIZED};
   rng g = {0x317 + (uint64_t)_i};
   for (int64_t i = 0; i < scaled(100); i++) {
     int64_t vocab = rng_size(&g, 2, 3000);
@@ -176,7 +176,7 @@ START_TEST(test_equal_models) {
 }
 END_TEST
 
-/* generalised >= 0, tail bucket <= full, renormalised >= 0, and on the whole vocabulary all forms agree. */
+/* generalized >= 0, tail bucket <= full, renormalized >= 0, and on the whole vocabulary all forms agree. */
 START_TEST(test_order_of_forms) {
   rng g = {0x337};
   for (int64_t i = 0; i < scaled(300); i++) {
@@ -189,7 +189,7 @@ START_TEST(test_order_of_forms) {
       ck_assert_int_eq(trb_reverse_kl(NULL, &m.s.view, &m.t.view, NULL, &whole, &all[form], NULL, NULL), TRB_OK);
       assert_near(all[form], (long double)all[0], 2e-6 * (1 + all[0]), "%s", form_names[form]);
     }
-    ck_assert(loss[TRB_FORM_GENERALISED] >= 0.0 && loss[TRB_FORM_RENORMALISED] >= 0.0);
+    ck_assert(loss[TRB_FORM_GENERALIZED] >= 0.0 && loss[TRB_FORM_RENORMALIZED] >= 0.0);
     ck_assert_msg(loss[TRB_FORM_TAIL_BUCKET] >= 0.0 &&
                       loss[TRB_FORM_TAIL_BUCKET] <= loss[TRB_FORM_FULL] * (1 + 6e-6) + 1e-12,
                   "tail bucket %.17g full %.17g", loss[TRB_FORM_TAIL_BUCKET], loss[TRB_FORM_FULL]);

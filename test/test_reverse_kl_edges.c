@@ -22,7 +22,7 @@ static void check_all(const double *s, const double *t, int64_t n, int32_t dtype
   int64_t ids[3] = {n - 1, 0, -1};
   for (int32_t form = 0; form < 5; form++) {
     for (int32_t support = 0; support < (form == TRB_FORM_FULL ? 1 : 4); support++) {
-      if (form == TRB_FORM_RENORMALISED && n < 2) continue;
+      if (form == TRB_FORM_RENORMALIZED && n < 2) continue;
       for (int64_t k = 2; k <= 3; k++) {
         trb_loss_options options = {sizeof options, form, support, support ? k : 0,
                                     support == TRB_SUPPORT_IDS ? ids : NULL};
@@ -164,7 +164,7 @@ START_TEST(test_lists_of_ids) {
     ck_assert(loss[0] == loss[1] && row[0].support == 3);
     ck_assert_mem_eq(&row[0], &row[1], sizeof row[0]);
     ck_assert_mem_eq(ga.block, gb.block, ga.bytes);
-    if (form != TRB_FORM_RENORMALISED) {
+    if (form != TRB_FORM_RENORMALIZED) {
       b.ids = none;
       ck_assert_int_eq(trb_reverse_kl(NULL, &m.s.view, &m.t.view, NULL, &b, &loss[1], &gb.view, &row[1]), TRB_EROWS);
       ck_assert(row[1].status == TRB_ROW_EMPTY && isnan(loss[1]));

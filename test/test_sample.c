@@ -109,7 +109,7 @@ static void dismiss(scene *x) {
   models_free(&x->m);
 }
 
-/* The logarithms of a draw: a log-probability is a double apart from the f32 terms of its normaliser, 3e-7 each. */
+/* The logarithms of a draw: a log-probability is a double apart from the f32 terms of its normalizer, 3e-7 each. */
 static void check_draw(const scene *x, const trb_draw *d, const char *name) {
   ck_assert_msg(d->status == TRB_ROW_OK && d->token >= 0 && d->token < x->o.n && d->reserved == 0,
                 "%s: status %d token %d", name, d->status, (int)d->token);

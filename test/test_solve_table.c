@@ -94,7 +94,7 @@ START_TEST(test_infinite_budget_is_teacher) {
 }
 END_TEST
 
-/* q renormalised on the student's support decides, not q. */
+/* q renormalized on the student's support decides, not q. */
 START_TEST(test_student_masks) {
   const double s[4] = {1.0, NO, 0.0, 2.0}, t[4] = {0.5, 30.0, 1.0, 0.0};
   trb_blend b = solve_pair(s, t, 4, _i, 5.0);

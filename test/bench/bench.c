@@ -24,7 +24,7 @@ enum { ROWS = 32, REPEATS = 9, MAX_VOCAB = 262144 };
 
 enum { LANES = 64 };
 
-/* __GNUC__ builtins choose the widest vectors at run time; the bodies are plain C that vectorises. */
+/* __GNUC__ builtins choose the widest vectors at run time; the bodies are plain C that vectorizes. */
 #if defined(__x86_64__)
 #define WIDE   __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,fma")))
 #define MIDDLE __attribute__((target("avx2,fma")))

@@ -93,7 +93,7 @@ static void run_losses(const batch *b) {
   double loss[ROWS], weight[ROWS];
   trb_loss_row rows[ROWS];
   for (int r = 0; r < ROWS; r++) weight[r] = 0.25 * r;
-  for (int form = 0; form <= TRB_FORM_GENERALISED; form++)
+  for (int form = 0; form <= TRB_FORM_GENERALIZED; form++)
     for (int support = 0; support < (form == TRB_FORM_FULL ? 1 : 3); support++) {
       const trb_loss_options options = {
           .size = sizeof options, .form = form, .support = support, .k = support ? 16 : 0};
