@@ -475,7 +475,8 @@ typedef struct trb_term {
   double log_teacher; /**< log q(y) */
   double ratio;       /**< rho before clipping; 1 without log_behavior */
   int32_t clipped;    /**< TRB_CLIPPED_* or 0 */
-  int32_t status;     /**< TRB_ROW_OK, TRB_ROW_SKIPPED, or negative; TRB_ROW_INFINITE: a model masks y */
+  int32_t status;     /**< TRB_ROW_OK, TRB_ROW_SKIPPED, or negative; TRB_ROW_INFINITE: a model masks y, or e^u of K3 is
+                           beyond a double */
 } trb_term;
 
 /** One sampled-token term per row, and its gradient.

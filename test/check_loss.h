@@ -3,7 +3,7 @@
 #define TEST_CHECK_LOSS_H
 
 #include "oracle.h"
-#include "support.h"
+#include "common.h"
 
 typedef struct loss_case {
   const trb_logits *student, *teacher;

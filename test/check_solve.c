@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support.h"
+#include "common.h"
 
 static const char *const field_names[6] = {"kl_student", "kl_teacher",  "reverse_kl",
                                            "log_norm",   "lse_student", "lse_teacher"};

@@ -2,7 +2,7 @@
 #ifndef TEST_DRAW_H
 #define TEST_DRAW_H
 
-#include "support.h"
+#include "common.h"
 
 /* A pair of single rows. */
 models row_of(const double *s, const double *t, int64_t n, int32_t dtype);

@@ -2,7 +2,7 @@
 #ifndef TEST_EINVAL_CALL_H
 #define TEST_EINVAL_CALL_H
 
-#include "support.h"
+#include "common.h"
 
 enum { CALL_ROWS = 3, CALL_VOCAB = 20, CALL_COMMON = 18, CALL_K = 3 };
 

@@ -6,7 +6,7 @@
 #include "families.h"
 #include "matrix.h"
 #include "suites.h"
-#include "support.h"
+#include "common.h"
 
 static const int32_t dtypes[] = {TRB_F32, TRB_F16, TRB_BF16};
 enum { DTYPES = 3 };

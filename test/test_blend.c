@@ -6,7 +6,7 @@
 
 #include "check_solve.h"
 #include "suites.h"
-#include "support.h"
+#include "common.h"
 
 static double random_beta(rng *g) {
   static const double corners[] = {0.0, 1.0, DBL_MIN, 1e-100, 1e-12, 1.0 - 0x1p-53, 0.5};

@@ -8,7 +8,7 @@
 #include "counting.h"
 #include "rows.h"
 #include "suites.h"
-#include "support.h"
+#include "common.h"
 
 START_TEST(defaults_make_a_context) {
   trb_context *ctx = NULL;

@@ -12,7 +12,7 @@
 #include "context_cases.h"
 #include "core.h"
 #include "counting.h"
-#include "support.h"
+#include "common.h"
 
 /* gcc's ThreadSanitizer stops with "dup thread with used id" where a forked child starts threads. */
 #if defined(__SANITIZE_THREAD__)

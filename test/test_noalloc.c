@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "suites.h"
-#include "support.h"
+#include "common.h"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)

@@ -5,7 +5,7 @@
 
 #include "oracle.h"
 #include "suites.h"
-#include "support.h"
+#include "common.h"
 
 enum { VOCAB = 17 };
 

@@ -6,7 +6,7 @@
 
 #include "check_loss.h"
 #include "suites.h"
-#include "support.h"
+#include "common.h"
 
 static const char *const form_names[] = {"full", "truncated", "renormalized", "tail bucket", "generalized"};
 

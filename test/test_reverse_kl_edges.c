@@ -7,7 +7,7 @@
 
 #include "check_loss.h"
 #include "suites.h"
-#include "support.h"
+#include "common.h"
 
 static const double NO = -(double)INFINITY;
 

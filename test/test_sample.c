@@ -7,7 +7,7 @@
 #include "chi_square.h"
 #include "oracle.h"
 #include "suites.h"
-#include "support.h"
+#include "common.h"
 
 enum { BATCH = 500 };
 static const double CHANCE = 1e-6;

@@ -17,7 +17,7 @@
 #include "draw.h"
 #include "oracle.h"
 #include "suites.h"
-#include "support.h"
+#include "common.h"
 
 static const double NO = -(double)INFINITY;
 

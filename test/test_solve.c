@@ -4,7 +4,7 @@
 
 #include "check_solve.h"
 #include "suites.h"
-#include "support.h"
+#include "common.h"
 
 enum { BATCH = 8 };
 

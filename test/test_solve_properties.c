@@ -4,7 +4,7 @@
 
 #include "check_solve.h"
 #include "suites.h"
-#include "support.h"
+#include "common.h"
 
 static const int families[] = {FAMILY_GAUSSIAN,     FAMILY_SPIKY,  FAMILY_CORRELATED,   FAMILY_DISAGREEING,
                                FAMILY_MASK_TEACHER, FAMILY_PEAKED, FAMILY_MASK_STUDENT, FAMILY_DEEP_TAIL};

@@ -6,7 +6,7 @@
 
 #include "check_solve.h"
 #include "suites.h"
-#include "support.h"
+#include "common.h"
 
 static const double NO = -(double)INFINITY;
 

@@ -2,7 +2,7 @@
 #include <math.h>
 
 #include "suites.h"
-#include "support.h"
+#include "common.h"
 
 /* Stores round to nearest, ties to even. The student is certain of token 0, so K1's gradient at another token y is the
  * weight itself and at token 0 its negative: a way to store any number. Midpoints of the 16-bit formats and their

@@ -10,7 +10,7 @@
 
 #include "oracle.h"
 #include "suites.h"
-#include "support.h"
+#include "common.h"
 
 static const double NO = -(double)INFINITY;
 

@@ -8,7 +8,7 @@
 #include "context_cases.h"
 #include "core.h"
 #include "counting.h"
-#include "support.h"
+#include "common.h"
 
 static void check_rows_once(trb_context *ctx) {
   static const int64_t sizes[] = {0, 1, 2, 3, 7, 8, 9, 16, 17, 63, 64, 65, 999, MOST_ROWS};

@@ -1,5 +1,5 @@
-/* support.c - helpers of the suites. */
-#include "support.h"
+/* common.c - helpers of the suites. */
+#include "common.h"
 
 #include <math.h>
 #include <pthread.h>

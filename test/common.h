@@ -1,6 +1,6 @@
-/* support.h - what several suites need: scaled row counts, contexts of every kind, pairs of random matrices. */
-#ifndef TEST_SUPPORT_H
-#define TEST_SUPPORT_H
+/* common.h - what several suites need: scaled row counts, contexts of every kind, pairs of random matrices. */
+#ifndef TEST_COMMON_H
+#define TEST_COMMON_H
 
 #include <check.h>
 
