@@ -14,6 +14,11 @@ int64_t scaled(int64_t n) {
   return rows < 1 ? 1 : rows;
 }
 
+int64_t long_row(int64_t vocab) {
+  int64_t most = scaled(40 * vocab);
+  return most < vocab ? most : vocab;
+}
+
 int verbose(void) {
   return getenv("TRB_TEST_VERBOSE") != NULL;
 }

@@ -181,13 +181,14 @@ START_TEST(test_threads) {
   rng g = {0x171 + (uint64_t)_i};
   inputs in;
   models m;
-  fill_inputs(&in, &m, &g, 2600, _i);
+  const int64_t vocab = long_row(2600);
+  fill_inputs(&in, &m, &g, vocab, _i);
   trb_context *one = context_with(1, TRB_ISA_AUTO);
-  results *reference = results_new(2600, 0);
+  results *reference = results_new(vocab, 0);
   run(one, &in, 0, ROWS, reference);
   static const int64_t threads[] = {1, 2, 3, 8};
   for (int i = 0; i < 9; i++) {
-    results *x = results_new(2600, 0);
+    results *x = results_new(vocab, 0);
     trb_context *ctx = i == 8  ? NULL
                        : i < 4 ? context_with(threads[i], TRB_ISA_AUTO)
                                : context_on_caller_threads(threads[i % 4]);
@@ -213,12 +214,13 @@ START_TEST(test_batch_splits) {
   rng g = {0x172 + (uint64_t)_i};
   inputs in;
   models m;
-  fill_inputs(&in, &m, &g, 1100, _i);
+  const int64_t vocab = long_row(1100);
+  fill_inputs(&in, &m, &g, vocab, _i);
   trb_context *ctx = context_with(2, TRB_ISA_AUTO);
-  results *reference = results_new(1100, 0);
+  results *reference = results_new(vocab, 0);
   run(ctx, &in, 0, ROWS, reference);
   for (int64_t cut = 1; cut <= ROWS; cut++) {
-    results *x = results_new(1100, 0);
+    results *x = results_new(vocab, 0);
     if (cut < ROWS) {
       run(ctx, &in, cut, ROWS - cut, x);
       run(ctx, &in, 0, cut, x);
@@ -236,7 +238,7 @@ END_TEST
 
 /* Strides beyond the vocabulary, of inputs and outputs, the gaps full of NaN. */
 START_TEST(test_strides) {
-  static const int64_t sizes[] = {16, 1000, 1024, 2600};
+  const int64_t sizes[] = {16, long_row(1000), long_row(1024), long_row(2600)};
   rng g = {0x173 + (uint64_t)_i};
   for (int i = 0; i < 4; i++) {
     inputs in;
@@ -265,7 +267,7 @@ END_TEST
 /* The numbers of a 16-bit buffer in an f32 buffer. */
 START_TEST(test_element_types) {
   rng g = {0x174 + (uint64_t)_i};
-  static const int64_t sizes[] = {1, 17, 2600};
+  const int64_t sizes[] = {1, 17, long_row(2600)};
   for (int i = 0; i < 3; i++) {
     inputs in;
     models m;
