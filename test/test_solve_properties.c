@@ -134,7 +134,7 @@ START_TEST(test_tolerance) {
     oracle_free(&o);
     models_free(&m);
   }
-  ck_assert_int_gt(early, 0); /* the field is read at all */
+  if (scaled(100) >= 10) ck_assert_int_gt(early, 0); /* the field is read at all; a few rows may all be the teacher's */
 }
 END_TEST
 
