@@ -188,8 +188,8 @@ TRB_API trb_status trb_mask_tokens(trb_context *ctx, const trb_logits *inout, co
  *  normalizer of the row does not change, up to rounding to the dtype. Pairs are applied in order.
  *  @param from [n]
  *  @param to   [n], to[i] != from[i]
- *  @return TRB_EINVAL: view, n < 0, a NULL list with n > 0, an id outside [0, vocab), from[i] == to[i], a list inside the
- *          logits' memory */
+ *  @return TRB_EINVAL: view, n < 0, a NULL list with n > 0, an id outside [0, vocab), from[i] == to[i], a list inside
+ *          the logits' memory */
 TRB_API trb_status trb_merge_tokens(trb_context *ctx, const trb_logits *inout, const int64_t *from, const int64_t *to,
                                     int64_t n);
 
@@ -225,8 +225,8 @@ TRB_API trb_status trb_schedule_at(trb_context *ctx, const trb_schedule *schedul
 /** How trb_solve looks for beta. Both meet the same accuracy contract. */
 enum {
   TRB_METHOD_NEWTON = 0,   /**< derivative steps on log KL against log beta inside a bracket that always shrinks */
-  TRB_METHOD_BISECTION = 1 /**< plain halving of the doubles in [0, 1], whose order is that of beta = 1/(1+multiplier), at
-                                most 64 times: the reference */
+  TRB_METHOD_BISECTION = 1 /**< plain halving of the doubles in [0, 1], whose order is that of beta = 1/(1+multiplier),
+                                at most 64 times: the reference */
 };
 
 /** Options of trb_solve. */
@@ -238,8 +238,8 @@ typedef struct trb_solve_options {
 } trb_solve_options;
 
 /** The behavior of one row: mu(v) = exp((1-beta) s_v + beta t_v - log_norm), s and t the logits over their
- *  temperatures. Where it is an argument it belongs to the logits and temperatures that it was made from. In a row with negative status every double is NaN. What depends on a teacher is NaN where none was
- *  given. */
+ *  temperatures. Where it is an argument it belongs to the logits and temperatures that it was made from. In a
+ *  row with negative status every double is NaN. What depends on a teacher is NaN where none was given. */
 typedef struct trb_blend {
   double beta;        /**< weight of the teacher, in [0, 1] */
   double multiplier;  /**< (1-beta)/beta, the Lagrange multiplier of the KL budget; INFINITY at beta 0 */
@@ -327,8 +327,8 @@ typedef struct trb_draw {
 /** Draws one token per row from mu: from p with blends at beta 0, from q with blends at beta 1.
  *
  *  The uniform number of a row is the Philox 4x32-10 block (Salmon et al., SC 2011) at key seed and counter
- *  (stream[r], index[r], purpose), so a draw does not depend on threads, batch layout or instruction set; it is inverted
- *  through the cumulative sum of mu in the order of token ids.
+ *  (stream[r], index[r], purpose), so a draw does not depend on threads, batch layout or instruction set; it is
+ *  inverted through the cumulative sum of mu in the order of token ids.
  *  @param sampler NULL: seed 0, no filter
  *  @param blend   [rows] as trb_solve or trb_blend_at gave it for these logits
  *  @param teacher NULL if every beta is 0
