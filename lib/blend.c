@@ -73,14 +73,12 @@ trb_status trb_write_blend(trb_context *ctx, const trb_logits *student, const tr
                            const trb_blend *blend, const trb_logits *out) {
   trb_status status = trbi_check_blends(ctx, student, teacher, blend);
   if (status != TRB_OK) return status;
-  const trb_logits *other = teacher != NULL ? teacher : student;
-  const int64_t common = student->vocab < other->vocab ? student->vocab : other->vocab;
+  const int64_t common = trbi_common_vocab(student, teacher != NULL ? teacher : student);
   status = trbi_check_output(ctx, "out", out, common, student, teacher);
   if (status != TRB_OK) return status;
   const trbi_span spans[] = {trbi_view_span("out", out), trbi_array_span("blend", blend, student->rows, sizeof *blend)};
   status = trbi_check_spans(ctx, spans, 2, 1);
   if (status != TRB_OK) return status;
   write_job job = {trbi_kernels_of(ctx), student, teacher, out, blend, {0}};
-  status = trbi_each_row(ctx, student->rows, write_blend_row, &job);
-  return status != TRB_OK ? status : trbi_tally_status(ctx, &job.tally, student->rows);
+  return trbi_tally_rows(ctx, student->rows, write_blend_row, &job, &job.tally);
 }

@@ -68,6 +68,11 @@ trbi_span trbi_view_span(const char *name, const trb_logits *view);
 /* rows * size bytes at data; 0 bytes if data is NULL. */
 trbi_span trbi_array_span(const char *name, const void *data, int64_t rows, size_t size);
 
+/* Tokens that both models have. */
+static inline int64_t trbi_common_vocab(const trb_logits *student, const trb_logits *teacher) {
+  return student->vocab < teacher->vocab ? student->vocab : teacher->vocab;
+}
+
 /* Temperature with its default. */
 static inline double trbi_temperature(const trb_logits *view) {
   return view->temperature == 0.0f ? 1.0 : (double)view->temperature;

@@ -37,8 +37,10 @@ static int32_t measure_row(const trbi_loss_job *job, int64_t row, trbi_loss_stat
   if (bad != 0) return bad;
   record->entropy_student = state->summary.entropy_student;
   record->entropy_teacher = state->summary.entropy_teacher;
-  record->argmax_student = trbi_argmax_student(&state->pair);
-  record->argmax_teacher = trbi_argmax_teacher(&state->pair);
+  if (job->rows != NULL) { /* these two look through a block each */
+    record->argmax_student = trbi_argmax_student(&state->pair);
+    record->argmax_teacher = trbi_argmax_teacher(&state->pair);
+  }
   return job->measure(job, state, record, loss);
 }
 
@@ -91,9 +93,8 @@ static trb_status check_loss(trb_context *ctx, const trbi_loss_job *job, const t
 }
 
 trb_status trbi_run_loss(trb_context *ctx, trbi_loss_job *job, const trbi_span *list) {
-  trb_status status = check_loss(ctx, job, list);
+  const trb_status status = check_loss(ctx, job, list);
   if (status != TRB_OK) return status;
   job->kernels = trbi_kernels_of(ctx);
-  status = trbi_each_row(ctx, job->student->rows, loss_row, job);
-  return status != TRB_OK ? status : trbi_tally_status(ctx, &job->tally, job->student->rows);
+  return trbi_tally_rows(ctx, job->student->rows, loss_row, job, &job->tally);
 }

@@ -43,7 +43,7 @@ static bool watch(trbi_scale *scale, int64_t *top_block, trbi_peak peak, int64_t
 int32_t trbi_open_row(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student,
                       const trb_logits *teacher, int64_t row) {
   *pair = (trbi_pair){.kernels = kernels, .student = student, .teacher = teacher, .row = row};
-  pair->vocab = student->vocab < teacher->vocab ? student->vocab : teacher->vocab;
+  pair->vocab = trbi_common_vocab(student, teacher);
   pair->scale_student = (trbi_scale){TRBI_LOG2E / trbi_temperature(student), -INFINITY, 0.0};
   pair->scale_teacher = (trbi_scale){TRBI_LOG2E / trbi_temperature(teacher), -INFINITY, 0.0};
   bool good = true;

@@ -217,7 +217,7 @@ trb_status trb_reverse_kl(trb_context *ctx, const trb_logits *student, const trb
   if (status != TRB_OK) return status;
   trbi_span list = trbi_array_span("options->ids", NULL, 0, 0);
   if (known.support == TRB_SUPPORT_IDS) {
-    const int64_t common = student->vocab < teacher->vocab ? student->vocab : teacher->vocab;
+    const int64_t common = trbi_common_vocab(student, teacher);
     int64_t n;
     if (__builtin_mul_overflow(student->rows, known.k, &n))
       return trbi_fail(ctx, TRB_EINVAL, "options->k: expected a list that fits in memory, got %" PRId64 " ids a row",

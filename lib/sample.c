@@ -263,6 +263,5 @@ trb_status trb_sample(trb_context *ctx, const trb_logits *student, const trb_log
   status = trbi_check_spans(ctx, spans, 6, 1);
   if (status != TRB_OK) return status;
   job.kernels = trbi_kernels_of(ctx);
-  status = trbi_each_row(ctx, rows, sample_row, &job);
-  return status != TRB_OK ? status : trbi_tally_status(ctx, &job.tally, rows);
+  return trbi_tally_rows(ctx, rows, sample_row, &job, &job.tally);
 }

@@ -295,8 +295,7 @@ static trb_status check_row_job(trb_context *ctx, const trb_logits *student, con
 static trb_status run(trb_context *ctx, row_job *job, trbi_row_fn fn) {
   job->kernels = trbi_kernels_of(ctx);
   if (job->lone) job->teacher = job->student;
-  const trb_status status = trbi_each_row(ctx, job->student->rows, fn, job);
-  return status != TRB_OK ? status : trbi_tally_status(ctx, &job->tally, job->student->rows);
+  return trbi_tally_rows(ctx, job->student->rows, fn, job, &job->tally);
 }
 
 trb_status trb_solve(trb_context *ctx, const trb_logits *student, const trb_logits *teacher, const double *budget,

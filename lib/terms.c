@@ -131,8 +131,8 @@ static trb_status check_clips(trb_context *ctx, const trb_term_options *o, const
 }
 
 static trb_status check_tokens(trb_context *ctx, const term_job *job) {
-  const trb_logits *s = job->student, *t = job->teacher;
-  const int64_t vocab = s->vocab < t->vocab ? s->vocab : t->vocab;
+  const trb_logits *s = job->student;
+  const int64_t vocab = trbi_common_vocab(s, job->teacher);
   if (s->rows > 0 && job->token == NULL) return trbi_fail(ctx, TRB_EINVAL, "token: expected one id per row, got NULL");
   if (s->rows > 0 && job->out == NULL) return trbi_fail(ctx, TRB_EINVAL, "out: expected room for the rows, got NULL");
   for (int64_t r = 0; r < s->rows; r++)
@@ -179,6 +179,5 @@ trb_status trb_token_terms(trb_context *ctx, const trb_logits *student, const tr
   if (status == TRB_OK) status = check_memory(ctx, &job);
   if (status != TRB_OK) return status;
   job.kernels = trbi_kernels_of(ctx);
-  status = trbi_each_row(ctx, student->rows, term_row, &job);
-  return status != TRB_OK ? status : trbi_tally_status(ctx, &job.tally, student->rows);
+  return trbi_tally_rows(ctx, student->rows, term_row, &job, &job.tally);
 }
