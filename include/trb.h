@@ -9,8 +9,9 @@
  *
  * What holds for every function:
  *
- * - Vocabulary-sized data is borrowed. libtrb writes only through parameters named `out`, `loss`, `grad`, `rows` or
- *   `inout`, and keeps no pointer after it returns, except that a context keeps its allocator and `parallel_for`.
+ * - Data is borrowed. libtrb writes only through parameters named `out`, `loss`, `grad`, `rows` or `inout`, and keeps
+ *   no pointer after it returns, except that a context keeps its allocator and `parallel_for`, and rollouts the
+ *   allocator.
  * - Options structs start with `size_t size`, the caller's sizeof. Zero in a field means its default, a NULL options
  *   pointer means all defaults, structs only ever grow at the end. A library that knows a smaller struct refuses
  *   non-zero bytes that it does not know; one that knows a larger struct reads the missing bytes as zero. A `size`
@@ -24,7 +25,9 @@
  * - No global state, no printing, no signals, no exit. One context serves one call at a time; different contexts are
  *   independent; NULL may be used by any number of threads at once. A context survives fork(): the child may go on
  *   using its copy.
- * - Once a context exists nothing is allocated: a call uses at most 64 KiB of the stack of each thread that works.
+ * - Functions on logits allocate nothing once a context exists: a call uses at most 64 KiB of the stack of each thread
+ *   that works. Functions that call models or make rollouts, and trb_auroc, take memory from the context's allocator,
+ *   or from malloc without a context.
  * - Every result is the same to the last bit for any number of threads, split of a batch, stride and instruction set.
  */
 #ifndef TRB_H
@@ -54,7 +57,7 @@ enum {
   TRB_EINVAL = -1,    /**< an argument breaks its contract; nothing was written */
   TRB_ENOMEM = -2,    /**< memory or a thread could not be had; nothing was written */
   TRB_EROWS = -3,     /**< some rows hold no result: see their status; the others were computed */
-  TRB_ECALLBACK = -4, /**< a callback asked to stop */
+  TRB_ECALLBACK = -4, /**< a callback did not return TRB_CONTINUE */
   TRB_ECOMM = -5      /**< a reduction across shards failed */
 };
 
@@ -439,6 +442,10 @@ TRB_API trb_status trb_divergence(trb_context *ctx, const trb_logits *student, c
  *  | K1        | -u                    | 1           | nothing: it is 0                 |
  *  | K2        | u^2 / 2               | -u          | the reverse KL                   |
  *  | K3        | e^u - 1 - u           | 1 - e^u     | the forward KL: p - q            |
+ *  | NLL       | -log p(y)             | -1          | nothing: it is 0                 |
+ *
+ *  NLL is supervised learning, made for tokens that were not drawn from p: of tokens drawn from the teacher its
+ *  expected gradient is the forward KL's. It alone needs no teacher.
  *
  *  Values of K1 and K3 (and of -u under the advantage) are unbiased for the reverse KL; K2's is not. When y was drawn
  *  from a behavior mu instead, pass exp(log_student - log_sampled) of its draw in `weight` to correct any of them, or
@@ -448,7 +455,8 @@ enum {
                                     rho = p(y)/behavior(y); surrogate -min(rho a, clip(rho) a) */
   TRB_ESTIMATOR_K1 = 1,
   TRB_ESTIMATOR_K2 = 2,
-  TRB_ESTIMATOR_K3 = 3
+  TRB_ESTIMATOR_K3 = 3,
+  TRB_ESTIMATOR_NLL = 4
 };
 
 /** Options of trb_token_terms. Clips are for the advantage only, off by default, and reported row by row. */
@@ -472,17 +480,18 @@ typedef struct trb_term {
   double value;       /**< the estimator's value, not weighted */
   double coefficient; /**< of (1[j = y] - p_j) / temperature in the gradient, not weighted */
   double log_student; /**< log p(y) */
-  double log_teacher; /**< log q(y) */
+  double log_teacher; /**< log q(y); NaN without a teacher */
   double ratio;       /**< rho before clipping; 1 without log_behavior */
   int32_t clipped;    /**< TRB_CLIPPED_* or 0 */
-  int32_t status;     /**< TRB_ROW_OK, TRB_ROW_SKIPPED, or negative; TRB_ROW_INFINITE: a model masks y, or e^u of K3 is
-                           beyond a double */
+  int32_t status;     /**< TRB_ROW_OK, TRB_ROW_SKIPPED, or negative; TRB_ROW_INFINITE: a model masks y (for NLL the
+                           student), or e^u of K3 is beyond a double */
 } trb_term;
 
 /** One sampled-token term per row, and its gradient.
  *
  *  grad(r, j) = weight[r] * coefficient * (1[j = y] - p_j) / temperature; exactly 0 for masked tokens, beyond the common
  *  vocabulary and in bad rows, whose value is NaN.
+ *  @param teacher      NULL allowed for TRB_ESTIMATOR_NLL: then the student's vocabulary is the common one
  *  @param token        [rows] in [0, common vocabulary)
  *  @param log_behavior [rows] log-probability under what sampled the token (trb_draw.log_sampled), finite, <= 0 up to
  *                      rounding (at most 1e-3); NULL: the student itself. Only for TRB_ESTIMATOR_ADVANTAGE
@@ -495,6 +504,391 @@ typedef struct trb_term {
 TRB_API trb_status trb_token_terms(trb_context *ctx, const trb_logits *student, const trb_logits *teacher,
                                    const int64_t *token, const double *log_behavior, const double *weight,
                                    const trb_term_options *options, trb_term *out, const trb_logits *grad);
+
+/* ---- Entropy --------------------------------------------------------------------------------------------- */
+
+/** The entropy of each row's distribution, in nats.
+ *  @param logits [rows, vocab]
+ *  @param out    [rows]; NaN where the row holds no distribution
+ *  @return TRB_EINVAL: view, out NULL or inside the logits' memory; TRB_EROWS */
+TRB_API trb_status trb_entropy(trb_context *ctx, const trb_logits *logits, double *out);
+
+/* ---- Models ---------------------------------------------------------------------------------------------- */
+
+/** What a callback returns to go on. Any other value stops the call with TRB_ECALLBACK, 0 among them, because an
+ *  exception lost in a foreign runtime reads as 0. */
+enum { TRB_CONTINUE = 1 };
+
+/** What a model is asked about one sequence: the next-token logits after each of its last `rows` tokens.
+ *
+ *  A cache may keep the first `known` tokens, which this model was shown for this sequence by earlier queries of the
+ *  same library call, and must drop whatever it holds beyond them. `known` is 0 at the first query of a sequence in
+ *  each library call: nothing carries over from an earlier call. A sequence that was among the queries before and is
+ *  not now has ended: its cache may be freed. */
+typedef struct trb_query {
+  const int64_t *tokens; /**< [length] the prompt and what follows it so far; readable during the callback */
+  int64_t sequence;      /**< its number, in [0, sequences); ascending among the queries of one callback */
+  int64_t length;        /**< >= 1 */
+  int64_t known;         /**< in [0, length - rows] */
+  int64_t rows;          /**< >= 1 */
+} trb_query;
+
+/** Answers n queries: fills `out`, the rows of query 0 first, then those of query 1, and so on. `out` has as many rows
+ *  as the queries want together, the vocabulary and dtype of the model, and stride vocab. It holds NaN when the
+ *  callback gets it, so that rows which are not filled to their end are found out. Runs on the thread that called the
+ *  library; may not use that call's context.
+ *  @return TRB_CONTINUE to go on */
+typedef int32_t (*trb_forward_fn)(const trb_query *queries, int64_t n, const trb_logits *out, void *user);
+
+/** Takes the gradient of the objective with respect to the logits that forward just gave for these queries, and adds
+ *  what follows from it to the gradient of the model's parameters, which is the caller's. `grad` has the rows of that
+ *  answer; its data may be overwritten. Thread and context as for trb_forward_fn.
+ *  @return TRB_CONTINUE to go on */
+typedef int32_t (*trb_backward_fn)(const trb_query *queries, int64_t n, const trb_logits *grad, void *user);
+
+/** Told between the steps of long work that `done` of `total` sequences are finished. Thread and context as for
+ *  trb_forward_fn.
+ *  @return TRB_CONTINUE to go on; anything else cancels the call */
+typedef int32_t (*trb_progress_fn)(int64_t done, int64_t total, void *user);
+
+/** A model. */
+typedef struct trb_model {
+  size_t size;              /**< sizeof(trb_model) */
+  int64_t vocab;            /**< >= 1 */
+  trb_forward_fn forward;
+  trb_backward_fn backward; /**< of a student that trb_train_step trains; else it is not looked at */
+  void *user;               /**< handed to both */
+  int32_t dtype;            /**< of the logits that forward fills: TRB_F32, TRB_F16 or TRB_BF16 */
+  float temperature;        /**< its distribution is the softmax of its logits divided by this; 0 means 1 */
+} trb_model;
+
+/** Token lists, one behind the other: list i is tokens[offset[i]] to tokens[offset[i + 1] - 1]. */
+typedef struct trb_texts {
+  const int64_t *tokens;
+  const int64_t *offset; /**< [n + 1], ascending; the first need not be 0 */
+  int64_t n;
+} trb_texts;
+
+/** End-of-text tokens that mean the same though the tokenizers number them differently. In the rows of both models
+ *  teacher[i] is merged into student[i] (trb_merge_tokens, pairs in order; not where a vocabulary ends before
+ *  teacher[i]), and the gradient is split again. When student[i] is sampled, the sequence ends. arXiv 2605.31159. */
+typedef struct trb_ends {
+  const int64_t *student; /**< [n] ids in the common vocabulary */
+  const int64_t *teacher; /**< [n] ids in one of the vocabularies, any id if a model is not given; teacher[i] !=
+                               student[i] */
+  int64_t n;
+} trb_ends;
+
+/* ---- Rollouts -------------------------------------------------------------------------------------------- */
+
+/** Who samples: mu is what tokens are drawn from, p is the student, q the teacher, all on the common vocabulary. A
+ *  model that mu does not need is not called. */
+enum {
+  TRB_BEHAVIOR_BUDGET = 0,  /**< the blend within `budget` (trb_solve); budget 0 is the student alone, vanilla
+                                 on-policy distillation */
+  TRB_BEHAVIOR_BETA = 1,    /**< the blend at weight `beta` (trb_blend_at); beta 0 is the student alone */
+  TRB_BEHAVIOR_STUDENT = 2, /**< p^(1/temperature), normalized */
+  TRB_BEHAVIOR_TEACHER = 3, /**< q^(1/temperature), normalized: offline distillation */
+  TRB_BEHAVIOR_SKD = 4      /**< speculative knowledge distillation (arXiv 2410.11325): a token of the student that is
+                                 not among the teacher's `top_k` is replaced by one of the teacher at `temperature`.
+                                 With K that top-k: mu = 1_K p + (1 - p(K)) q^(1/temperature) */
+};
+
+/** Options of trb_rollout. What the chosen behavior does not use must be 0. */
+typedef struct trb_rollout_options {
+  size_t size;                    /**< sizeof(trb_rollout_options) */
+  double budget;                  /**< BUDGET: nats per token, >= 0, finite or INFINITY */
+  double beta;                    /**< BETA: in [0, 1] */
+  double temperature;             /**< STUDENT, TEACHER, SKD: on top of the model's own, finite, > 0; 0 means 1 */
+  int64_t top_k;                  /**< SKD: >= 1 */
+  const trb_solve_options *solve; /**< BUDGET: NULL for defaults */
+  const trb_sampler *sampler;     /**< seed, filters, purpose; here `stream` is [sequences], `index` NULL. NULL for
+                                       defaults */
+  const int64_t *stop;            /**< [n_stop] ids in the common vocabulary that end a sequence */
+  int64_t n_stop;
+  const trb_ends *ends;           /**< NULL for none */
+  int64_t max_tokens;             /**< most sampled tokens of a sequence; 0: no limit of this kind */
+  int64_t max_length;             /**< most tokens of a sequence with its prompt; 0: no limit of this kind. One of the
+                                       two must be set, and leave every prompt room for a token */
+  int64_t repeats;                /**< sequences per prompt: sequence i continues prompt i / repeats; 0 means 1 */
+  int64_t batch;                  /**< most sequences per callback, the others wait until one ends; 0: all */
+  int64_t keep_bytes;             /**< teacher logits are kept for the loss as long as they fit in so many bytes; 0:
+                                       none */
+  trb_progress_fn progress;       /**< NULL, or called after every step */
+  void *progress_user;
+  int32_t behavior;               /**< TRB_BEHAVIOR_* */
+  int32_t reserved;
+} trb_rollout_options;
+
+/** Why a sequence ended. */
+enum {
+  TRB_STOP_NONE = 0,    /**< it did not: a callback stopped the call */
+  TRB_STOP_TOKEN = 1,   /**< its last token is a stop id or one of trb_ends */
+  TRB_STOP_LENGTH = 2,  /**< max_tokens or max_length */
+  TRB_STOP_STUDENT = 3, /**< the student's logits hold no distribution */
+  TRB_STOP_TEACHER = 4, /**< the teacher's logits hold no distribution */
+  TRB_STOP_GIVEN = 5    /**< its end is the caller's (trb_rollouts_new) */
+};
+
+/** Sequences, and what is known of each sampled token. Flat arrays that belong to the object, for reading only. The
+ *  sampled tokens of sequence i are numbers offset[i] to offset[i + 1] - 1. What is not known is NaN.
+ *
+ *  The library makes this struct, so it may grow at the end. The object may outlive its context. */
+typedef struct trb_rollouts {
+  size_t size;                   /**< of the struct as the library made it */
+  int64_t n;                     /**< sequences */
+  int64_t n_tokens;              /**< sampled tokens of all sequences */
+  const int64_t *text;           /**< whole sequences: prompt, then response. {text, text_offset, n} is a trb_texts */
+  const int64_t *text_offset;    /**< [n + 1] */
+  const int64_t *offset;         /**< [n + 1] into the arrays of n_tokens */
+  const uint64_t *stream;        /**< [n] random stream */
+  const int32_t *stop;           /**< [n] TRB_STOP_* */
+  const int32_t *row;            /**< [n] TRB_ROW_OK, or what was wrong with the logits that ended it */
+  const int64_t *token;          /**< [n_tokens] */
+  const double *log_sampled;     /**< [n_tokens] log-probability under what was really sampled from, after the filters
+                                      */
+  const double *log_behavior;    /**< [n_tokens] log mu(token) */
+  const double *log_student;     /**< [n_tokens] log p(token) */
+  const double *log_teacher;     /**< [n_tokens] log q(token); -INFINITY where it is masked */
+  const double *beta;            /**< [n_tokens] weight of the teacher: in the blend, for SKD 1 - p(K), for a model
+                                      alone 0 or 1 */
+  const double *kl_student;      /**< [n_tokens] KL(mu||p) */
+  const double *kl_teacher;      /**< [n_tokens] KL(mu||q) */
+  const double *reverse_kl;      /**< [n_tokens] KL(p||q) */
+  const double *entropy_student; /**< [n_tokens] of p */
+  const double *entropy_teacher; /**< [n_tokens] of q */
+  const int32_t *status;         /**< [n_tokens] as trb_solve or trb_blend_at gives it for BUDGET and BETA; else
+                                      TRB_ROW_GIVEN */
+  double budget;                 /**< that was sampled at; NaN unless BUDGET */
+  int64_t kept;                  /**< tokens whose teacher logits are kept */
+  int64_t student_calls;         /**< of its forward callback, by trb_rollout and trb_score */
+  int64_t teacher_calls;
+} trb_rollouts;
+
+/** Samples a response to every prompt.
+ *
+ *  All unfinished sequences advance by one token at a time; a finished one leaves the batch. The random number of a
+ *  token is trb_sample's for stream[i] (NULL: the sequence's number) and, as index, the number of tokens before it with
+ *  the prompt. A sequence therefore depends on its prompt, seed and stream alone, whatever else is in the batch; and if
+ *  it is cut anywhere and continued with its stream, the same tokens follow.
+ *
+ *  Each sampled token costs one row of every model that mu needs. A teacher that is not needed for mu can be asked
+ *  afterwards in one pass, by trb_score or by trb_train_step; if given, it bounds the common vocabulary all the same.
+ *
+ *  All memory is taken before the first callback: the logits of one step, keep_bytes, and for every token that may be
+ *  sampled about 120 bytes.
+ *
+ *  @param student may be NULL if mu does not need it
+ *  @param teacher may be NULL if mu does not need it
+ *  @param prompts each of at least one token, with ids in the vocabularies of the models that are given
+ *  @param options NULL is TRB_EINVAL: a limit must be set
+ *  @param out     receives the object, for trb_rollouts_free; NULL on TRB_EINVAL and TRB_ENOMEM
+ *  @return TRB_EINVAL; TRB_ENOMEM; TRB_EROWS: sequences ended with TRB_STOP_STUDENT or _TEACHER; TRB_ECALLBACK:
+ *          stopped, with all that was sampled until then in `out`. The context's text names the model, the sequence and
+ *          the position */
+TRB_API trb_status trb_rollout(trb_context *ctx, const trb_model *student, const trb_model *teacher,
+                               const trb_texts *prompts, const trb_rollout_options *options, trb_rollouts **out);
+
+/** Makes the object of sequences that come from elsewhere: a data set, another engine's rollouts. Only tokens and, if
+ *  given, log_sampled are known; trb_score finds out more.
+ *  @param texts         prompts with responses, ids >= 0
+ *  @param prompt_length [texts->n] in [1, tokens of the text]
+ *  @param log_sampled   [tokens of all responses] log-probabilities of whoever sampled them, or NULL
+ *  @param ends          NULL for none; a sampled token that is ends->teacher[i] counts as ends->student[i]
+ *  @param out           as for trb_rollout
+ *  @return TRB_EINVAL, TRB_ENOMEM */
+TRB_API trb_status trb_rollouts_new(trb_context *ctx, const trb_texts *texts, const int64_t *prompt_length,
+                                    const double *log_sampled, const trb_ends *ends, trb_rollouts **out);
+
+/** Ends the object. NULL does nothing. */
+TRB_API void trb_rollouts_free(trb_rollouts *rollouts);
+
+/** Options of trb_score. */
+typedef struct trb_score_options {
+  size_t size;              /**< sizeof(trb_score_options) */
+  int64_t batch_bytes;      /**< most bytes of logits at a time, though always one sequence; 0 means 256 MiB */
+  int64_t keep_bytes;       /**< as for trb_rollout; counts what is kept already */
+  trb_progress_fn progress; /**< NULL, or called after every query; a sequence counts once for each model */
+  void *progress_user;
+} trb_score_options;
+
+/** Asks the models about sampled tokens that they have not seen, whole responses at a time, and fills in log_student
+ *  and entropy_student, log_teacher and entropy_teacher; and keeps teacher logits that are not kept yet, if keep_bytes
+ *  allows. What is known stays as it is.
+ *  @param student NULL: not asked
+ *  @param teacher NULL: not asked
+ *  @param inout   its ids must be in the vocabularies of the models that are given
+ *  @return TRB_EINVAL; TRB_ENOMEM; TRB_EROWS: some rows hold no distribution, their values stay NaN; TRB_ECALLBACK:
+ *          what was answered until then is filled in */
+TRB_API trb_status trb_score(trb_context *ctx, const trb_model *student, const trb_model *teacher,
+                             const trb_score_options *options, trb_rollouts *inout);
+
+/** What a trainer logs of a batch of rollouts. Means are over the tokens whose value is known and finite; NaN if none.
+ *  */
+typedef struct trb_totals {
+  size_t size;            /**< sizeof(trb_totals), set by the caller */
+  int64_t sequences;
+  int64_t tokens;
+  int64_t stopped_token;  /**< sequences by TRB_STOP_ reason */
+  int64_t stopped_length;
+  int64_t stopped_row;    /**< by a row of either model */
+  int64_t unfinished;
+  int64_t shortest;       /**< response of the fewest tokens */
+  int64_t longest;
+  int64_t infinite;       /**< tokens with an infinite log-probability or KL: left out of that mean */
+  double mean_length;     /**< tokens per response */
+  double sequence_kl;     /**< mean over sequences of their sum of kl_student: by the chain rule an unbiased estimate of
+                               KL(P_mu||P_p), if no filter was on. NaN if a term is not known */
+  double sequence_bound;  /**< what it can be at most: budget times mean_length; NaN without a budget */
+  double saturated;       /**< share of tokens at the budget, TRB_ROW_BLENDED */
+  double beta;            /**< means over tokens, from here on */
+  double log_behavior;
+  double log_student;
+  double log_teacher;
+  double kl_student;
+  double kl_teacher;
+  double reverse_kl;
+  double entropy_student;
+  double entropy_teacher;
+} trb_totals;
+
+/** Sums up rollouts.
+ *  @return TRB_EINVAL: a NULL pointer, a size */
+TRB_API trb_status trb_rollouts_totals(trb_context *ctx, const trb_rollouts *rollouts, trb_totals *out);
+
+/* ---- Training -------------------------------------------------------------------------------------------- */
+
+/** What trb_train_step descends. */
+enum {
+  TRB_OBJECTIVE_REVERSE_KL = 0, /**< trb_reverse_kl at every sampled token's prefix: on-policy distillation */
+  TRB_OBJECTIVE_DIVERGENCE = 1, /**< trb_divergence there */
+  TRB_OBJECTIVE_TOKEN = 2       /**< trb_token_terms of the sampled token; the advantage takes log_sampled where known
+                                     */
+};
+
+/** How weights become those of the loss functions. A token counts if its weight is not 0. */
+enum {
+  TRB_NORM_TOKENS = 0,    /**< divided by the number of tokens that count: a mean over tokens */
+  TRB_NORM_SEQUENCES = 1, /**< divided by the tokens that count in its sequence, and by the number of sequences that
+                               have any: a mean over sequences of means over tokens */
+  TRB_NORM_NONE = 2       /**< as they are */
+};
+
+/** Options of trb_train_step. Options of an objective that was not chosen must be NULL. */
+typedef struct trb_train_options {
+  size_t size;                              /**< sizeof(trb_train_options) */
+  const trb_loss_options *reverse_kl;       /**< of TRB_OBJECTIVE_REVERSE_KL; NULL for defaults; `ids` is [n_tokens, k]
+                                                 */
+  const trb_divergence_options *divergence; /**< of TRB_OBJECTIVE_DIVERGENCE; NULL for defaults */
+  const trb_term_options *token;            /**< of TRB_OBJECTIVE_TOKEN; NULL for defaults */
+  const double *weight;                     /**< [n_tokens] finite; NULL for ones. A sequence without a token that
+                                                 counts is not asked about */
+  double scale;                             /**< multiplies all weights, finite; 0 means 1. 1/ranks, a loss scale */
+  double bridge;                            /**< in (0, 1]; 0 means 1: the target is not q but the blend of p and q at
+                                                 this weight, held constant (Veto); q where the supports do not meet.
+                                                 Divergences only. What is said of the teacher is then said of the
+                                                 target */
+  int64_t batch_bytes;                      /**< most bytes of logits and gradients at a time, though always one
+                                                 sequence; 0 means 256 MiB */
+  trb_progress_fn progress;                 /**< NULL, or called after every micro-batch */
+  void *progress_user;
+  int32_t objective;                        /**< TRB_OBJECTIVE_* */
+  int32_t norm;                             /**< TRB_NORM_* */
+  int32_t grad_dtype;                       /**< of the gradient that backward gets */
+  int32_t evaluate;                         /**< 1: no gradient; backward is not called */
+} trb_train_options;
+
+/** What a training step says of itself. Means are over the tokens that count and have a result. */
+typedef struct trb_train_report {
+  size_t size;            /**< sizeof(trb_train_report), set by the caller */
+  int64_t tokens;         /**< that count */
+  int64_t bad;            /**< of them without a result: gradient 0, not in the sums below */
+  int64_t clipped;        /**< terms that a clip changed */
+  int64_t micro_batches;
+  int64_t teacher_rows;   /**< that the teacher was asked for in this call; the others were kept */
+  double objective;       /**< sum of weight * loss, weights as normalized and scaled: what the gradient belongs to */
+  double loss;            /**< mean loss, unweighted */
+  double entropy_student; /**< means of trb_loss_row, from here on; NaN for TRB_OBJECTIVE_TOKEN */
+  double entropy_teacher;
+  double mass_student;
+  double mass_teacher;
+  double agreement;       /**< share of tokens at which both models have the same argmax */
+} trb_train_report;
+
+/** One step's loss and gradient on a batch of rollouts; the optimizer is the caller's.
+ *
+ *  Responses are taken in order, in micro-batches of whole sequences: the student's forward gives the logits before
+ *  every sampled token (`known` 0, `rows` all of the response), the teacher's are those kept or asked for likewise, the
+ *  loss is taken, and the student's backward gets the gradient. Weights are fixed beforehand, so neither the loss nor
+ *  any row of the gradient depends on the micro-batches. Merged end tokens are split again: the gradient is with
+ *  respect to the logits as the student gave them.
+ *
+ *  A row without a result has gradient 0 and is counted; its loss is NaN or INFINITY.
+ *
+ *  @param student trained through `backward`
+ *  @param teacher NULL only for TRB_ESTIMATOR_NLL, which does not call it. Not called where its logits are kept; vocab,
+ *                 dtype and temperature must be those that they were kept with
+ *  @param rollouts ids in the vocabularies of both models
+ *  @param options NULL for defaults
+ *  @param loss    [n_tokens] or NULL; not weighted, 0 where weight is 0
+ *  @param rows    [n_tokens] or NULL; must be NULL for TRB_OBJECTIVE_TOKEN
+ *  @param out     the report, or NULL
+ *  @return TRB_EINVAL; TRB_ENOMEM: nothing was called; TRB_EROWS: some rows have no result, all others were trained on;
+ *          TRB_ECALLBACK: stopped, the model's gradient holds a part of the sum, and no output was written. The
+ *          context's text names the model and the sequences */
+TRB_API trb_status trb_train_step(trb_context *ctx, const trb_model *student, const trb_model *teacher,
+                                  const trb_rollouts *rollouts, const trb_train_options *options, double *loss,
+                                  trb_loss_row *rows, trb_train_report *out);
+
+/* ---- Diagnostics (arXiv 2605.31159) ---------------------------------------------------------------------- */
+
+/** The score of each sequence: the mean of log q - log p over its sampled tokens. NaN if one is not known or there is
+ *  none; -INFINITY if the teacher masks one, INFINITY if the student does.
+ *  @param out [rollouts->n]
+ *  @return TRB_EINVAL: a NULL pointer */
+TRB_API trb_status trb_sequence_scores(trb_context *ctx, const trb_rollouts *rollouts, double *out);
+
+/** How well a score tells two kinds apart: the probability that a random positive scores above a random negative, ties
+ *  counting half (the area under the ROC curve).
+ *  @param score    [n] not NaN
+ *  @param positive [n] 0 or 1
+ *  @param out      in [0, 1]; NaN if all are of one kind
+ *  @return TRB_EINVAL: a NULL pointer with n > 0, n < 0, a NaN, another number in `positive`; TRB_ENOMEM */
+TRB_API trb_status trb_auroc(trb_context *ctx, const double *score, const int32_t *positive, int64_t n, double *out);
+
+/** Judges a whole sequence. Thread and context as for trb_forward_fn.
+ *  @param tokens   [length], of which the first `prompt` are the prompt
+ *  @param sequence its number
+ *  @param out      receives its reward, finite, such as 1 for success and 0 for none
+ *  @return TRB_CONTINUE to go on */
+typedef int32_t (*trb_judge_fn)(const int64_t *tokens, int64_t length, int64_t prompt, int64_t sequence, double *out,
+                                void *user);
+
+/** What a prefix is worth. */
+typedef struct trb_gain {
+  size_t size;           /**< sizeof(trb_gain), set by the caller */
+  int64_t pairs;
+  int64_t continued_a;   /**< prefixes that had not ended at the cut */
+  int64_t continued_b;
+  double reward_a;       /**< mean rewards after the continuation */
+  double reward_b;
+  double gain;           /**< reward_a - reward_b */
+  double standard_error; /**< of the gain, over pairs; NaN for fewer than two */
+} trb_gain;
+
+/** Continuation gain: cuts the responses of two batches after `cut` tokens, continues both in the same way, and
+ *  compares what the judge says of the whole. Sequences i of both are a pair and should answer the same prompt, one
+ *  sampled from mu and the other by the student; a response that ended before the cut is judged as it is.
+ *  @param a, b    as many sequences each
+ *  @param cut     >= 0
+ *  @param options how to continue, such as by TRB_BEHAVIOR_TEACHER or by TRB_BEHAVIOR_STUDENT; sampler->stream
+ *                 [sequences] serves both batches, `repeats` must be 0. The models see those sequences that go on,
+ *                 numbered anew
+ *  @return as trb_rollout; `out` is written on TRB_OK and TRB_EROWS */
+TRB_API trb_status trb_continuation_gain(trb_context *ctx, const trb_model *student, const trb_model *teacher,
+                                         const trb_rollouts *a, const trb_rollouts *b, int64_t cut,
+                                         const trb_rollout_options *options, trb_judge_fn judge, void *judge_user,
+                                         trb_gain *out);
 
 #ifdef __cplusplus
 }

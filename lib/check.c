@@ -10,16 +10,20 @@ enum { LARGEST_OPTIONS = 4096 }; /* no options struct will ever be larger: a big
 
 /* ---- Options ---- */
 
+static trb_status read_size(trb_context *ctx, const char *name, const void *given, size_t oldest, size_t *size) {
+  memcpy(size, given, sizeof *size);
+  if (*size >= oldest && *size <= LARGEST_OPTIONS) return TRB_OK;
+  return trbi_fail(ctx, TRB_EINVAL, "%s->size: expected sizeof the struct, %zu to %d, got %zu", name, oldest,
+                   (int)LARGEST_OPTIONS, *size);
+}
+
 trb_status trbi_read_options(trb_context *ctx, const char *name, const void *given, void *known, size_t known_size,
                              size_t oldest) {
   memset(known, 0, known_size);
   if (!given) return TRB_OK;
   size_t size;
-  memcpy(&size, given, sizeof size);
-  if (size < oldest || size > LARGEST_OPTIONS) {
-    return trbi_fail(ctx, TRB_EINVAL, "%s->size: expected sizeof the struct, %zu to %d, got %zu", name, oldest,
-                     (int)LARGEST_OPTIONS, size);
-  }
+  const trb_status status = read_size(ctx, name, given, oldest, &size);
+  if (status != TRB_OK) return status;
   memcpy(known, given, size < known_size ? size : known_size);
   const unsigned char *bytes = given;
   for (size_t i = known_size; i < size; i++) {
@@ -29,6 +33,20 @@ trb_status trbi_read_options(trb_context *ctx, const char *name, const void *giv
     }
   }
   return TRB_OK;
+}
+
+trb_status trbi_check_record(trb_context *ctx, const char *name, const void *out, size_t oldest) {
+  size_t size;
+  if (out == NULL) return trbi_fail(ctx, TRB_EINVAL, "%s: expected a struct, got NULL", name);
+  return read_size(ctx, name, out, oldest, &size);
+}
+
+void trbi_fill_record(void *out, void *known, size_t known_size) {
+  size_t size;
+  memcpy(&size, out, sizeof size);
+  memcpy(known, out, sizeof size); /* the caller's size stays */
+  memcpy(out, known, size < known_size ? size : known_size);
+  if (size > known_size) memset((char *)out + known_size, 0, size - known_size);
 }
 
 /* ---- One view ---- */

@@ -17,10 +17,17 @@
   N(TRB_FORM_FULL) N(TRB_FORM_TRUNCATED) N(TRB_FORM_RENORMALIZED) N(TRB_FORM_TAIL_BUCKET) N(TRB_FORM_GENERALIZED)     \
   N(TRB_SUPPORT_ALL) N(TRB_SUPPORT_STUDENT_TOP_K) N(TRB_SUPPORT_TEACHER_TOP_K) N(TRB_SUPPORT_IDS)                     \
   N(TRB_DIVERGENCE_FORWARD_KL) N(TRB_DIVERGENCE_JSD)                                                                  \
-  N(TRB_ESTIMATOR_ADVANTAGE) N(TRB_ESTIMATOR_K1) N(TRB_ESTIMATOR_K2) N(TRB_ESTIMATOR_K3)                              \
+  N(TRB_ESTIMATOR_ADVANTAGE) N(TRB_ESTIMATOR_K1) N(TRB_ESTIMATOR_K2) N(TRB_ESTIMATOR_K3) N(TRB_ESTIMATOR_NLL)         \
   N(TRB_CLIPPED_RATIO) N(TRB_CLIPPED_ADVANTAGE)                                                                       \
+  N(TRB_CONTINUE)                                                                                                     \
+  N(TRB_BEHAVIOR_BUDGET) N(TRB_BEHAVIOR_BETA) N(TRB_BEHAVIOR_STUDENT) N(TRB_BEHAVIOR_TEACHER) N(TRB_BEHAVIOR_SKD)     \
+  N(TRB_STOP_NONE) N(TRB_STOP_TOKEN) N(TRB_STOP_LENGTH) N(TRB_STOP_STUDENT) N(TRB_STOP_TEACHER) N(TRB_STOP_GIVEN)     \
+  N(TRB_OBJECTIVE_REVERSE_KL) N(TRB_OBJECTIVE_DIVERGENCE) N(TRB_OBJECTIVE_TOKEN)                                      \
+  N(TRB_NORM_TOKENS) N(TRB_NORM_SEQUENCES) N(TRB_NORM_NONE)                                                           \
   S(trb_context_options) S(trb_logits) S(trb_schedule) S(trb_solve_options) S(trb_blend) S(trb_sampler) S(trb_draw)   \
-  S(trb_loss_options) S(trb_loss_row) S(trb_divergence_options) S(trb_term_options) S(trb_term)
+  S(trb_loss_options) S(trb_loss_row) S(trb_divergence_options) S(trb_term_options) S(trb_term)                       \
+  S(trb_query) S(trb_model) S(trb_texts) S(trb_ends) S(trb_rollout_options) S(trb_rollouts) S(trb_score_options)      \
+  S(trb_totals) S(trb_train_options) S(trb_train_report) S(trb_gain)
 // clang-format on
 
 #define NUMBER_ENTRY(constant) {#constant, constant},

@@ -2,7 +2,6 @@
 #include <fenv.h>
 #include <inttypes.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core.h"
@@ -15,16 +14,6 @@ const char *trb_context_error(const trb_context *ctx) {
 }
 
 /* ---- Making and ending ---- */
-
-static void *default_alloc(size_t bytes, void *user) {
-  (void)user;
-  return malloc(bytes);
-}
-
-static void default_free(void *memory, void *user) {
-  (void)user;
-  free(memory);
-}
 
 static const char *isa_name(int32_t isa) {
   static const char *const names[] = {"TRB_ISA_AUTO", "TRB_ISA_SCALAR", "TRB_ISA_AVX2", "TRB_ISA_AVX512",
@@ -61,19 +50,18 @@ static trb_status read_settings(trb_context *draft, const trb_context_options *o
   draft->threads = options->threads == 0 ? 1 : options->threads;
   draft->parallel_for = options->parallel_for;
   draft->parallel_user = options->parallel_user;
-  draft->alloc = options->alloc ? options->alloc : default_alloc;
-  draft->free = options->free ? options->free : default_free;
-  draft->alloc_user = options->alloc_user;
+  draft->memory =
+      options->alloc ? (trbi_allocator){options->alloc, options->free, options->alloc_user} : trbi_allocator_of(NULL);
   return find_kernels(draft, options->isa);
 }
 
 static trb_status build(trb_context *draft, trb_context **out) {
-  trb_context *ctx = draft->alloc(sizeof *ctx, draft->alloc_user);
+  trb_context *ctx = draft->memory.alloc(sizeof *ctx, draft->memory.user);
   if (!ctx) return trbi_fail(draft, TRB_ENOMEM, "alloc: no %zu bytes for a context", sizeof *ctx);
   if (draft->threads > 1 && !draft->parallel_for) {
     draft->pool = trbi_pool_new(draft, draft->threads - 1);
     if (!draft->pool) {
-      draft->free(ctx, draft->alloc_user);
+      draft->memory.free(ctx, draft->memory.user);
       return TRB_ENOMEM;
     }
   }
@@ -107,7 +95,7 @@ trb_status trb_context_new(const trb_context_options *options, trb_context **out
 void trb_context_free(trb_context *ctx) {
   if (!ctx) return;
   if (ctx->pool) trbi_pool_free(ctx, ctx->pool);
-  ctx->free(ctx, ctx->alloc_user);
+  ctx->memory.free(ctx, ctx->memory.user);
 }
 
 const struct trbi_kernels *trbi_kernels_of(const trb_context *ctx) {

@@ -11,15 +11,20 @@
 struct trbi_kernels; /* rows.h */
 struct trbi_pool;    /* threads.c */
 
+/* Where memory comes from; what outlives a context keeps a copy. */
+typedef struct trbi_allocator {
+  trb_alloc_fn alloc;
+  trb_free_fn free;
+  void *user;
+} trbi_allocator;
+
 struct trb_context {
   const struct trbi_kernels *kernels;
   int64_t threads; /* >= 1 */
   trb_parallel_for_fn parallel_for;
   void *parallel_user;
   struct trbi_pool *pool; /* NULL with one thread or the caller's parallel_for */
-  trb_alloc_fn alloc;
-  trb_free_fn free;
-  void *alloc_user;
+  trbi_allocator memory;
   char error[320];
 };
 
@@ -37,6 +42,29 @@ trb_status trbi_fail(trb_context *ctx, trb_status status, const char *format, ..
  * size of the first published version. */
 trb_status trbi_read_options(trb_context *ctx, const char *name, const void *given, void *known, size_t known_size,
                              size_t oldest);
+
+/* A struct of the caller's, of any age, that a call fills: checks its size; fills what the caller knows of it. */
+trb_status trbi_check_record(trb_context *ctx, const char *name, const void *out, size_t oldest);
+void trbi_fill_record(void *out, void *known, size_t known_size);
+
+/* Puts the place of an options struct in front of the text of an error in it. Returns the status. */
+trb_status trbi_fail_within(trb_context *ctx, trb_status status, const char *place);
+
+/* ---- Memory (memory.c) ---- */
+
+/* The context's allocator; malloc for NULL. */
+trbi_allocator trbi_allocator_of(const trb_context *ctx);
+
+/* An array that wants memory: `at` is the address of the pointer to it. */
+typedef struct trbi_array {
+  void *at;
+  int64_t count; /* >= 0 */
+  size_t size;   /* of one element */
+} trbi_array;
+
+/* Takes one block for all of the arrays, each aligned to 64 bytes, and sets their pointers. Returns the block, for
+ * memory->free, or NULL with TRB_ENOMEM noted; sizes that overflow are memory that there is not. */
+void *trbi_take_arrays(trb_context *ctx, const trbi_allocator *memory, const trbi_array *arrays, int n);
 
 /* ---- Arguments ---- */
 

@@ -51,7 +51,7 @@ static void loss_row(void *data, int64_t row) {
   trb_loss_row record = {.overlap = -1};
   double loss = 0.0;
   const int32_t status = weight != 0.0 ? measure_row(job, row, &state, &record, &loss) : TRB_ROW_SKIPPED;
-  if (status != TRB_ROW_OK) record = (trb_loss_row){NAN, NAN, NAN, NAN, 0, -1, -1, -1, 0, 0};
+  if (status != TRB_ROW_OK) record = trbi_no_loss_row(status);
   record.status = status;
   if (status < 0) {
     loss = status == TRB_ROW_INFINITE ? INFINITY : NAN;

@@ -2,6 +2,8 @@
 #ifndef TRBI_LOSS_H
 #define TRBI_LOSS_H
 
+#include <math.h>
+
 #include "support.h"
 #include "tally.h"
 
@@ -36,6 +38,15 @@ trb_status trbi_check_weights(trb_context *ctx, const double *weight, int64_t ro
 
 /* Checks everything but the options, then runs the job. */
 trb_status trbi_run_loss(trb_context *ctx, trbi_loss_job *job, const trbi_span *list);
+
+/* The options of trb_reverse_kl, for so many rows of a common vocabulary. */
+trb_status trbi_read_loss_options(trb_context *ctx, const trb_loss_options *given, int64_t rows, int64_t vocab,
+                                  trb_loss_options *known);
+
+/* The record of a row that has no result. */
+static inline trb_loss_row trbi_no_loss_row(int32_t status) {
+  return (trb_loss_row){NAN, NAN, NAN, NAN, 0, -1, -1, -1, status, 0};
+}
 
 /* Sets a row of a gradient to 0 from token `from` on. */
 void trbi_zero_row(const trb_logits *grad, int64_t row, int64_t from);

@@ -53,7 +53,7 @@ static trb_status check_k(trb_context *ctx, const trb_loss_options *o) {
   return TRB_OK;
 }
 
-static trb_status check_options(trb_context *ctx, const trb_loss_options *o) {
+static trb_status check_choices(trb_context *ctx, const trb_loss_options *o) {
   if (o->form < TRB_FORM_FULL || o->form > TRB_FORM_GENERALIZED)
     return trbi_fail(ctx, TRB_EINVAL, "options->form: expected a TRB_FORM_ number, got %" PRId32, o->form);
   if (o->support < TRB_SUPPORT_ALL || o->support > TRB_SUPPORT_IDS)
@@ -62,6 +62,19 @@ static trb_status check_options(trb_context *ctx, const trb_loss_options *o) {
     return trbi_fail(ctx, TRB_EINVAL, "options->support: expected TRB_SUPPORT_ALL for TRB_FORM_FULL, got %" PRId32,
                      o->support);
   return check_k(ctx, o);
+}
+
+trb_status trbi_read_loss_options(trb_context *ctx, const trb_loss_options *given, int64_t rows, int64_t vocab,
+                                  trb_loss_options *known) {
+  trb_status status =
+      trbi_read_options(ctx, "options", given, known, sizeof *known, TRBI_SIZE_TO(trb_loss_options, ids));
+  if (status == TRB_OK) status = check_choices(ctx, known);
+  if (status != TRB_OK || known->support != TRB_SUPPORT_IDS) return status;
+  int64_t n;
+  if (__builtin_mul_overflow(rows, known->k, &n))
+    return trbi_fail(ctx, TRB_EINVAL, "options->k: expected a list that fits in memory, got %" PRId64 " ids a row",
+                     known->k);
+  return check_ids(ctx, known, rows, vocab);
 }
 
 /* ---- One row ---- */
@@ -210,22 +223,12 @@ static void gradient(const trbi_loss_job *job, const trbi_loss_state *state, con
 trb_status trb_reverse_kl(trb_context *ctx, const trb_logits *student, const trb_logits *teacher, const double *weight,
                           const trb_loss_options *options, double *loss, const trb_logits *grad, trb_loss_row *rows) {
   trb_loss_options known;
-  trb_status status =
-      trbi_read_options(ctx, "options", options, &known, sizeof known, TRBI_SIZE_TO(trb_loss_options, ids));
-  if (status == TRB_OK) status = check_options(ctx, &known);
-  if (status == TRB_OK) status = trbi_check_models(ctx, student, teacher, false);
+  trb_status status = trbi_check_models(ctx, student, teacher, false);
+  if (status == TRB_OK)
+    status = trbi_read_loss_options(ctx, options, student->rows, trbi_common_vocab(student, teacher), &known);
   if (status != TRB_OK) return status;
-  trbi_span list = trbi_array_span("options->ids", NULL, 0, 0);
-  if (known.support == TRB_SUPPORT_IDS) {
-    const int64_t common = trbi_common_vocab(student, teacher);
-    int64_t n;
-    if (__builtin_mul_overflow(student->rows, known.k, &n))
-      return trbi_fail(ctx, TRB_EINVAL, "options->k: expected a list that fits in memory, got %" PRId64 " ids a row",
-                       known.k);
-    status = check_ids(ctx, &known, student->rows, common);
-    if (status != TRB_OK) return status;
-    list = trbi_array_span("options->ids", known.ids, n, sizeof *known.ids);
-  }
+  const int64_t listed = known.support == TRB_SUPPORT_IDS ? student->rows * known.k : 0;
+  const trbi_span list = trbi_array_span("options->ids", known.ids, listed, sizeof *known.ids);
   trbi_loss_job job = {.student = student, .teacher = teacher, .grad = grad, .weight = weight, .loss = loss};
   job.rows = rows;
   job.options = &known;

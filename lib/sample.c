@@ -29,7 +29,7 @@ typedef struct sample_job {
 typedef struct behavior {
   const trbi_pair *pair;
   double beta, top;
-  int64_t blocks, group_blocks;
+  int64_t blocks, group_blocks, groups;
 } behavior;
 
 /* ---- Random numbers ---- */
@@ -81,7 +81,7 @@ static double group_masses(behavior *mu, double *masses, int64_t *kept) {
   trbi_log_sum sums[GROUPS];
   *kept = 0;
   mu->top = -INFINITY;
-  for (int g = 0; g < GROUPS; g++) sums[g] = trbi_log_sum_zero();
+  for (int64_t g = 0; g < mu->groups; g++) sums[g] = trbi_log_sum_zero();
   for (int64_t i = 0; i < mu->blocks; i++) {
     trbi_block block;
     double top, mass;
@@ -93,7 +93,7 @@ static double group_masses(behavior *mu, double *masses, int64_t *kept) {
     mu->top = top > mu->top ? top : mu->top;
   }
   double total = 0.0;
-  for (int g = 0; g < GROUPS; g++) {
+  for (int64_t g = 0; g < mu->groups; g++) {
     /* Below 2^-125 of the largest weight a group is nothing, so that a walk through it never finds only zeros. */
     const double down = sums[g].top - mu->top;
     masses[g] = down > -125.0 ? sums[g].mass * trbi_exp(TRBI_LN2 * down) : 0.0;
@@ -107,14 +107,14 @@ static double cut_masses(const behavior *mu, trbi_cut cut, double *masses, int64
   float y[TRBI_BLOCK];
   double total = 0.0;
   *kept = 0;
-  for (int g = 0; g < GROUPS; g++) masses[g] = 0.0;
+  for (int64_t g = 0; g < mu->groups; g++) masses[g] = 0.0;
   for (int64_t i = 0; i < mu->blocks; i++) {
     int64_t padded;
     const int64_t tokens = read_weights(mu, i, &padded, y);
     *kept += apply_cut(cut, i, tokens, y);
     masses[i / mu->group_blocks] += mu->pair->kernels->mass(y, padded);
   }
-  for (int g = 0; g < GROUPS; g++) total += masses[g];
+  for (int64_t g = 0; g < mu->groups; g++) total += masses[g];
   return total;
 }
 
@@ -157,7 +157,7 @@ static int64_t walk_group(const behavior *mu, trbi_cut cut, int64_t group, doubl
 
 static int64_t draw_token(const behavior *mu, trbi_cut cut, const double *masses, double target) {
   int64_t last = 0;
-  for (int64_t g = 0; g < GROUPS; g++) {
+  for (int64_t g = 0; g < mu->groups; g++) {
     if (!(masses[g] > 0.0)) continue;
     last = g;
     if (target < masses[g]) break;
@@ -198,7 +198,8 @@ static int32_t draw_row(const sample_job *job, int64_t row, trb_draw *draw) {
   const int32_t bad = trbi_open_blend(&pair, job->kernels, job->student, job->teacher, blend, row);
   if (bad != 0) return bad;
   const int64_t blocks = trbi_blocks(&pair);
-  behavior mu = {&pair, blend->beta, 0.0, blocks, (blocks + GROUPS - 1) / GROUPS};
+  const int64_t group_blocks = (blocks + GROUPS - 1) / GROUPS;
+  behavior mu = {&pair, blend->beta, 0.0, blocks, group_blocks, (blocks + group_blocks - 1) / group_blocks};
   const double all = group_masses(&mu, masses, &draw->kept);
   if (!(all > 0.0)) return TRB_ROW_EMPTY;
   const bool filtered = job->sampler.top_k > 0 || job->sampler.top_p > 0.0 || job->sampler.min_p > 0.0;

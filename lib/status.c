@@ -1,6 +1,7 @@
 /* status.c - what the numbers that calls return mean, the text that goes with an error, and the version. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core.h"
 
@@ -11,6 +12,13 @@ trb_status trbi_fail(trb_context *ctx, trb_status status, const char *format, ..
   vsnprintf(ctx->error, sizeof ctx->error, format, arguments);
   va_end(arguments);
   return status;
+}
+
+trb_status trbi_fail_within(trb_context *ctx, trb_status status, const char *place) {
+  if (ctx == NULL || status == TRB_OK) return status;
+  char text[sizeof ctx->error];
+  memcpy(text, ctx->error, sizeof text);
+  return trbi_fail(ctx, status, "%s: %s", place, text);
 }
 
 const char *trb_strerror(trb_status status) {
@@ -24,7 +32,7 @@ const char *trb_strerror(trb_status status) {
   case TRB_EROWS:
     return "TRB_EROWS: some rows hold no result";
   case TRB_ECALLBACK:
-    return "TRB_ECALLBACK: a callback asked to stop";
+    return "TRB_ECALLBACK: a callback did not return TRB_CONTINUE";
   case TRB_ECOMM:
     return "TRB_ECOMM: a reduction across shards failed";
   default:

@@ -1,4 +1,5 @@
-/* terms.c - estimators of the reverse KL from one sampled token, all with gradients coefficient * (1[j = y] - p_j). */
+/* terms.c - terms of one sampled token, all with gradients coefficient * (1[j = y] - p_j): estimators of the reverse
+ * KL, and the negative log-likelihood. */
 #include <math.h>
 
 #include "dmath.h"
@@ -49,6 +50,10 @@ static void estimate(const trb_term_options *o, trb_term *term) {
     term->value = trbi_expm1_excess(u);
     term->coefficient = fabs(u) > 0.25 ? 1.0 - trbi_exp(u) : -(term->value + u);
     break;
+  case TRB_ESTIMATOR_NLL:
+    term->value = -term->log_student;
+    term->coefficient = -1.0;
+    break;
   default:
     advantage(o, u, term);
   }
@@ -76,11 +81,14 @@ static void write_gradient(const term_job *job, const trbi_pair *pair, double sc
 static int32_t term_row_of(const term_job *job, int64_t row, trbi_pair *pair, trb_term *term) {
   trbi_summary summary;
   const int64_t token = job->token[row];
-  const int32_t bad = trbi_survey_row(pair, job->kernels, job->student, job->teacher, row, &summary);
+  const bool lone = job->teacher == NULL;
+  const int32_t bad =
+      trbi_survey_row(pair, job->kernels, job->student, lone ? job->student : job->teacher, row, &summary);
   if (bad != 0) return bad;
   term->log_student = TRBI_LN2 * trbi_log2_probability(job->student, row, pair->scale_student, token);
-  term->log_teacher = TRBI_LN2 * trbi_log2_probability(job->teacher, row, pair->scale_teacher, token);
-  if (!(term->log_student > -INFINITY && term->log_teacher > -INFINITY)) return TRB_ROW_INFINITE;
+  term->log_teacher = lone ? NAN : TRBI_LN2 * trbi_log2_probability(job->teacher, row, pair->scale_teacher, token);
+  const bool compared = job->options.estimator != TRB_ESTIMATOR_NLL;
+  if (term->log_student == -INFINITY || (compared && term->log_teacher == -INFINITY)) return TRB_ROW_INFINITE;
   term->ratio = job->log_behavior != NULL ? trbi_exp(term->log_student - job->log_behavior[row]) : 1.0;
   estimate(&job->options, term);
   return isfinite(term->value) && isfinite(term->coefficient) ? TRB_ROW_OK : TRB_ROW_INFINITE;
@@ -110,7 +118,7 @@ static void term_row(void *data, int64_t row) {
 /* ---- Arguments ---- */
 
 static trb_status check_clips(trb_context *ctx, const trb_term_options *o, const double *log_behavior) {
-  if (o->estimator < TRB_ESTIMATOR_ADVANTAGE || o->estimator > TRB_ESTIMATOR_K3)
+  if (o->estimator < TRB_ESTIMATOR_ADVANTAGE || o->estimator > TRB_ESTIMATOR_NLL)
     return trbi_fail(ctx, TRB_EINVAL, "options->estimator: expected a TRB_ESTIMATOR_ number, got %" PRId32,
                      o->estimator);
   if (o->reserved != 0) return trbi_fail(ctx, TRB_EINVAL, "options->reserved: expected 0, got %" PRId32, o->reserved);
@@ -132,7 +140,7 @@ static trb_status check_clips(trb_context *ctx, const trb_term_options *o, const
 
 static trb_status check_tokens(trb_context *ctx, const term_job *job) {
   const trb_logits *s = job->student;
-  const int64_t vocab = trbi_common_vocab(s, job->teacher);
+  const int64_t vocab = trbi_common_vocab(s, job->teacher != NULL ? job->teacher : s);
   if (s->rows > 0 && job->token == NULL) return trbi_fail(ctx, TRB_EINVAL, "token: expected one id per row, got NULL");
   if (s->rows > 0 && job->out == NULL) return trbi_fail(ctx, TRB_EINVAL, "out: expected room for the rows, got NULL");
   for (int64_t r = 0; r < s->rows; r++)
@@ -160,7 +168,7 @@ static trb_status check_memory(trb_context *ctx, const term_job *job) {
                               trbi_array_span("log_behavior", job->log_behavior, rows, sizeof *job->log_behavior),
                               trbi_array_span("weight", job->weight, rows, sizeof *job->weight)};
   const trbi_span models[] = {inputs[0], trbi_view_span("student", job->student),
-                              trbi_view_span("teacher", job->teacher)};
+                              job->teacher != NULL ? trbi_view_span("teacher", job->teacher) : empty};
   const trb_status status = trbi_check_spans(ctx, inputs, 5, 2);
   return status != TRB_OK ? status : trbi_check_spans(ctx, models, 3, 1);
 }
@@ -174,7 +182,7 @@ trb_status trb_token_terms(trb_context *ctx, const trb_logits *student, const tr
   trb_status status = trbi_read_options(ctx, "options", options, &job.options, sizeof job.options,
                                         TRBI_SIZE_TO(trb_term_options, reserved));
   if (status == TRB_OK) status = check_clips(ctx, &job.options, log_behavior);
-  if (status == TRB_OK) status = trbi_check_models(ctx, student, teacher, false);
+  if (status == TRB_OK) status = trbi_check_models(ctx, student, teacher, job.options.estimator == TRB_ESTIMATOR_NLL);
   if (status == TRB_OK) status = check_tokens(ctx, &job);
   if (status == TRB_OK) status = check_memory(ctx, &job);
   if (status != TRB_OK) return status;

@@ -104,7 +104,7 @@ static bool start(struct trbi_pool *pool) {
 
 struct trbi_pool *trbi_pool_new(trb_context *ctx, int64_t helpers) {
   size_t bytes = sizeof(struct trbi_pool) + (size_t)helpers * sizeof(pthread_t);
-  struct trbi_pool *pool = ctx->alloc(bytes, ctx->alloc_user);
+  struct trbi_pool *pool = ctx->memory.alloc(bytes, ctx->memory.user);
   if (!pool) {
     trbi_fail(ctx, TRB_ENOMEM, "alloc: no %zu bytes for %" PRId64 " threads", bytes, helpers);
     return NULL;
@@ -112,13 +112,13 @@ struct trbi_pool *trbi_pool_new(trb_context *ctx, int64_t helpers) {
   pool->helpers = helpers;
   if (start(pool)) return pool;
   trbi_fail(ctx, TRB_ENOMEM, "options->threads: the system refused to start %" PRId64 " of them", helpers);
-  ctx->free(pool, ctx->alloc_user);
+  ctx->memory.free(pool, ctx->memory.user);
   return NULL;
 }
 
 void trbi_pool_free(trb_context *ctx, struct trbi_pool *pool) {
   stop(pool);
-  ctx->free(pool, ctx->alloc_user);
+  ctx->memory.free(pool, ctx->memory.user);
 }
 
 bool trbi_pool_run(struct trbi_pool *pool, int64_t n, trb_task_fn fn, void *task) {

@@ -261,16 +261,17 @@ static void advantage(oracle_term *term, long double u, const trb_term_options *
 oracle_term oracle_token_term(const oracle *o, int64_t token, const double *log_behavior,
                               const trb_term_options *options) {
   oracle_term term = {0};
+  int32_t estimator = options ? options->estimator : TRB_ESTIMATOR_ADVANTAGE;
   term.status = TRB_ROW_OK;
   term.log_student = oracle_log_p(o, token);
-  term.log_teacher = oracle_log_q(o, token);
-  if (isinf(term.log_student) || isinf(term.log_teacher)) {
+  term.log_teacher = o->has_teacher ? oracle_log_q(o, token) : (long double)NAN;
+  if (isinf(term.log_student) || (isinf(term.log_teacher) && estimator != TRB_ESTIMATOR_NLL)) {
     term.status = TRB_ROW_INFINITE;
     return term;
   }
   long double u = term.log_teacher - term.log_student;
   term.ratio = log_behavior ? expl(term.log_student - (long double)*log_behavior) : 1;
-  switch (options ? options->estimator : TRB_ESTIMATOR_ADVANTAGE) {
+  switch (estimator) {
   case TRB_ESTIMATOR_K1:
     term.value = -u;
     term.coefficient = 1;
@@ -282,6 +283,10 @@ oracle_term oracle_token_term(const oracle *o, int64_t token, const double *log_
   case TRB_ESTIMATOR_K3:
     term.value = expm1l(u) - u;
     term.coefficient = -expm1l(u);
+    break;
+  case TRB_ESTIMATOR_NLL:
+    term.value = -term.log_student;
+    term.coefficient = -1;
     break;
   default: {
     trb_term_options none = {0};

@@ -328,7 +328,8 @@ SPOIL(behavior_positive, c->behaviors[2] = 1.1e-3)
 SPOIL(behavior_of_k1, c->term_of.estimator = TRB_ESTIMATOR_K1)
 SPOIL(behavior_of_k2, c->term_of.estimator = TRB_ESTIMATOR_K2)
 SPOIL(behavior_of_k3, c->term_of.estimator = TRB_ESTIMATOR_K3)
-SPOIL(estimator_high, c->term_of.estimator = 4; c->log_behavior = NULL)
+SPOIL(behavior_of_nll, c->term_of.estimator = TRB_ESTIMATOR_NLL)
+SPOIL(estimator_high, c->term_of.estimator = 5; c->log_behavior = NULL)
 SPOIL(estimator_low, c->term_of.estimator = -1; c->log_behavior = NULL)
 SPOIL(low_large, c->term_of.ratio_low = 1.1)
 SPOIL(low_negative, c->term_of.ratio_low = -0.1)
@@ -342,6 +343,7 @@ SPOIL(term_reserved, c->term_of.reserved = 7)
 SPOIL(term_size_zero, c->term_of.size = 0)
 SPOIL(term_size_small, c->term_of.size = 24)
 SPOIL(clip_of_k2, c->term_of.estimator = TRB_ESTIMATOR_K2; c->log_behavior = NULL; c->term_of.ratio_high = 2.0)
+SPOIL(clip_of_nll, c->term_of.estimator = TRB_ESTIMATOR_NLL; c->log_behavior = NULL; c->term_of.ratio_low = 0.5)
 SPOIL(limit_of_k3, c->term_of.estimator = TRB_ESTIMATOR_K3; c->log_behavior = NULL; c->term_of.advantage_limit = 2.0)
 SPOIL(term_out_null, c->out_term = NULL)
 SPOIL(term_out_in_student, c->out_term = (trb_term *)(void *)((char *)c->s.view.data + 8))
@@ -360,7 +362,8 @@ START_TEST(test_terms) {
       {"log_behavior of K3", behavior_of_k3, "log_behavior"},
       {"weight NaN", weight_nan, "weight"},
       {"weight infinite", weight_infinite, "weight"},
-      {"estimator 4", estimator_high, "estimator"},
+      {"log_behavior of NLL", behavior_of_nll, "log_behavior"},
+      {"estimator 5", estimator_high, "estimator"},
       {"estimator -1", estimator_low, "estimator"},
       {"ratio_low 1.1", low_large, "ratio_low"},
       {"ratio_low -0.1", low_negative, "ratio_low"},
@@ -374,6 +377,7 @@ START_TEST(test_terms) {
       {"size 0", term_size_zero, "size"},
       {"size too small", term_size_small, "size"},
       {"clip of K2", clip_of_k2, "ratio|clip|estimator"},
+      {"clip of NLL", clip_of_nll, "ratio|clip|estimator"},
       {"limit of K3", limit_of_k3, "advantage_limit|clip|estimator"},
       {"out NULL", term_out_null, "out"},
       {"out inside the student", term_out_in_student, "out"},

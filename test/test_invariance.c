@@ -8,7 +8,7 @@
 #include "suites.h"
 #include "common.h"
 
-enum { ROWS = 9, SAMPLERS = 6, LOSSES = 15, ESTIMATORS = 4, K = 20 };
+enum { ROWS = 9, SAMPLERS = 6, LOSSES = 15, ESTIMATORS = 5, K = 20 };
 
 static const int families[ROWS] = {FAMILY_SPIKY,        FAMILY_CORRELATED,   FAMILY_MASK_BOTH,
                                    FAMILY_GAUSSIAN,     FAMILY_MASK_TEACHER, FAMILY_PEAKED,
@@ -29,6 +29,7 @@ typedef struct results {
   double loss[LOSSES][ROWS];
   trb_loss_row row[LOSSES][ROWS];
   trb_term term[ESTIMATORS][ROWS];
+  double entropy[2][ROWS];
   trb_status status[64]; /* of the last call of each kind that covered all rows */
   matrix log_mu[3], grad[LOSSES], term_grad[ESTIMATORS];
 } results;
@@ -111,12 +112,18 @@ static void run_terms(const range *x) {
   }
 }
 
+static void run_entropies(const range *x) {
+  x->out->status[50] = trb_entropy(x->ctx, &x->s, x->out->entropy[0] + x->first);
+  x->out->status[51] = trb_entropy(x->ctx, &x->t, x->out->entropy[1] + x->first);
+}
+
 static void run(trb_context *ctx, const inputs *in, int64_t first, int64_t n, results *out) {
   range x = {ctx, in, out, matrix_rows(in->student, first, n), matrix_rows(in->teacher, first, n), first, n};
   run_blends(&x);
   run_samples(&x);
   run_losses(&x);
   run_terms(&x);
+  run_entropies(&x);
 }
 
 /* ---- Comparison ---- */
@@ -142,6 +149,7 @@ static void compare(const results *a, const results *b, bool statuses, const cha
   SAME(loss);
   SAME(row);
   SAME(term);
+  SAME(entropy);
   if (statuses) SAME(status);
   for (int i = 0; i < 3; i++) compare_matrix(&a->log_mu[i], &b->log_mu[i], what);
   for (int i = 0; i < LOSSES; i++) compare_matrix(&a->grad[i], &b->grad[i], what);

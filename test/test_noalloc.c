@@ -139,7 +139,7 @@ enum { WARM_UP = 0 };
 
 /* ---- Everything that computes ---- */
 
-enum { ROWS = 12, VOCAB = 3000, K = 16, CALLS = 12 };
+enum { ROWS = 12, VOCAB = 3000, K = 16, CALLS = 14 };
 
 typedef struct world {
   models m;
@@ -175,6 +175,7 @@ static trb_status call_number(int i, trb_context *ctx, world *w) {
   trb_sampler sampler = {sizeof sampler, 1, NULL, NULL, i % 2 ? 100 : 0, 0.9, 0.001, 0, 0};
   trb_loss_options loss = {sizeof loss, i - 4, i - 5, i > 5 ? K : 0, i == 8 ? w->ids : NULL};
   trb_divergence_options divergence = {sizeof divergence, 0, i - 9, 0};
+  trb_term_options nll = {sizeof nll, 0, 0, 0, TRB_ESTIMATOR_NLL, 0};
   switch (i) {
   case 0:
     return trb_solve(ctx, s, t, w->budget, ROWS, &bisection, w->blend);
@@ -191,6 +192,10 @@ static trb_status call_number(int i, trb_context *ctx, world *w) {
     return trb_divergence(ctx, s, t, NULL, &divergence, w->loss, out, w->row);
   case 11:
     return trb_token_terms(ctx, s, t, w->token, NULL, NULL, NULL, w->term, out);
+  case 12:
+    return trb_token_terms(ctx, s, NULL, w->token, NULL, NULL, &nll, w->term, out);
+  case 13:
+    return trb_entropy(ctx, s, w->loss);
   default:
     return trb_reverse_kl(ctx, s, t, NULL, &loss, w->loss, out, w->row);
   }

@@ -139,6 +139,98 @@ static void run_rest(const batch *b) {
   line("merge, schedule");
 }
 
+static void run_later(const batch *b) {
+  double entropy[ROWS];
+  trb_term terms[ROWS];
+  int64_t token[ROWS];
+  trb_entropy(b->ctx, &b->s, entropy);
+  add(entropy, sizeof entropy);
+  trb_entropy(b->ctx, &b->t, entropy);
+  add(entropy, sizeof entropy);
+  line("entropy");
+  for (int r = 0; r < ROWS; r++) token[r] = (r * 211) % VOCAB;
+  const trb_term_options options = {.size = sizeof options, .estimator = TRB_ESTIMATOR_NLL};
+  trb_token_terms(b->ctx, &b->s, &b->t, token, NULL, NULL, &options, terms, &b->grad);
+  add(terms, sizeof terms);
+  add(b->grad.data, b->bytes);
+  line("negative log-likelihood");
+}
+
+/* ---- Rollouts ---- */
+
+enum { WORDS = 300 };
+
+/* Logits from a hash of the prefix, for the student in f32 and for the teacher in the upper half of that, bf16. */
+static int32_t answer(const trb_query *queries, int64_t n, const trb_logits *out, void *user) {
+  char *at = out->data;
+  for (int64_t i = 0; i < n; i++) { /* one row each */
+    state = *(const uint64_t *)user;
+    for (int64_t k = 0; k < queries[i].length; k++) state = next_random() + (uint64_t)queries[i].tokens[k];
+    for (int64_t v = 0; v < WORDS; v++) {
+      const float x = 8.0f * uniform() - 4.0f;
+      uint32_t bits;
+      memcpy(&bits, &x, sizeof bits);
+      const uint16_t half = (uint16_t)(bits >> 16);
+      if (out->dtype == TRB_F32) memcpy(at, &bits, sizeof bits);
+      if (out->dtype == TRB_BF16) memcpy(at, &half, sizeof half);
+      at += out->dtype == TRB_F32 ? sizeof bits : sizeof half;
+    }
+  }
+  return TRB_CONTINUE;
+}
+
+/* What is not known is NaN, of any sign. */
+static void add_known(const double *x, int64_t n) {
+  for (int64_t t = 0; t < n; t++) {
+    const int known = !isnan(x[t]);
+    add(&known, sizeof known);
+    if (known) add(&x[t], sizeof x[t]);
+  }
+}
+
+static void add_rollouts(const trb_rollouts *r) {
+  const double *columns[] = {r->log_sampled, r->log_behavior, r->log_student, r->log_teacher,     r->beta,
+                             r->kl_student,  r->kl_teacher,   r->reverse_kl,  r->entropy_student, r->entropy_teacher};
+  add(r->text, (size_t)r->text_offset[r->n] * sizeof *r->text);
+  add(r->offset, (size_t)(r->n + 1) * sizeof *r->offset);
+  add(r->stop, (size_t)r->n * sizeof *r->stop);
+  add(r->status, (size_t)r->n_tokens * sizeof *r->status);
+  for (size_t c = 0; c < sizeof columns / sizeof *columns; c++) add_known(columns[c], r->n_tokens);
+}
+
+/* Every behavior, with an end token of the teacher's own; filters on one of them. */
+static void run_rollouts(const batch *b) {
+  static const struct {
+    const char *name;
+    trb_rollout_options options;
+  } runs[] = {{"rollouts: budget", {.behavior = TRB_BEHAVIOR_BUDGET, .budget = 0.05}},
+              {"rollouts: beta", {.behavior = TRB_BEHAVIOR_BETA, .beta = 0.3}},
+              {"rollouts: student", {.behavior = TRB_BEHAVIOR_STUDENT, .temperature = 0.8}},
+              {"rollouts: teacher", {.behavior = TRB_BEHAVIOR_TEACHER, .temperature = 1.2}},
+              {"rollouts: skd", {.behavior = TRB_BEHAVIOR_SKD, .top_k = 5, .temperature = 0.9}}};
+  static const int64_t tokens[] = {1, 2, 3, 4, 5, 6, 7, 8, 9}, offset[] = {0, 1, 3, 6, 7, 9};
+  static const int64_t end_student[] = {10}, end_teacher[] = {20}, stop[] = {30};
+  uint64_t seeds[] = {11, 12};
+  const trb_texts prompts = {tokens, offset, 5};
+  const trb_ends ends = {end_student, end_teacher, 1};
+  const trb_model student = {sizeof student, WORDS, answer, NULL, &seeds[0], TRB_F32, 0.9f};
+  const trb_model teacher = {sizeof teacher, WORDS, answer, NULL, &seeds[1], TRB_BF16, 0.0f};
+  for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
+    const trb_sampler sampler = {.size = sizeof sampler, .seed = 99, .top_p = i == 1 ? 0.9 : 0.0};
+    trb_rollout_options options = runs[i].options;
+    trb_rollouts *r;
+    options.size = sizeof options;
+    options.sampler = &sampler;
+    options.stop = stop;
+    options.n_stop = 1;
+    options.ends = &ends;
+    options.max_tokens = 40;
+    if (trb_rollout(b->ctx, &student, &teacher, &prompts, &options, &r) == TRB_OK) add_rollouts(r);
+    trb_rollouts_free(r);
+    line(runs[i].name);
+  }
+}
+
 /* NaN has many patterns and only one meaning: every function writes quiet ones, but the sign is the machine's. Rows of
  * this batch hold none. */
 static int run_isa(int32_t isa) {
@@ -157,6 +249,8 @@ static int run_isa(int32_t isa) {
   run_losses(&b);
   run_terms(&b);
   run_rest(&b);
+  run_later(&b);
+  run_rollouts(&b);
   trb_context_free(b.ctx);
   return 1;
 }
