@@ -50,9 +50,11 @@ TEST_SOURCES := $(wildcard test/*.c)
 BENCH_SOURCES := $(wildcard test/bench/*.c)
 EXHAUSTIVE_SOURCES := $(wildcard test/exhaustive/*.c)
 EXAMPLE_SOURCES := $(wildcard examples/*.c)
+DISTILL_SOURCES := $(wildcard examples/distill/*.c examples/distill/*/*.c)
+DISTILL_TEST_SOURCES := $(wildcard test/distill/*.c)
 VECTORS := $(B)/test/vectors/vectors
-REPLAY := $(B)/test/fuzz/replay
-SOURCES := $(LIB_SOURCES) $(TEST_SOURCES) $(BENCH_SOURCES) $(EXHAUSTIVE_SOURCES) $(EXAMPLE_SOURCES) test/vectors/vectors.c
+SOURCES := $(LIB_SOURCES) $(TEST_SOURCES) $(BENCH_SOURCES) $(EXHAUSTIVE_SOURCES) $(EXAMPLE_SOURCES) $(DISTILL_SOURCES) \
+	$(DISTILL_TEST_SOURCES) $(wildcard test/fuzz/*.c) test/vectors/vectors.c
 
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(B)/%.o)
 TEST_OBJECTS := $(TEST_SOURCES:%.c=$(B)/%.o)
@@ -60,6 +62,10 @@ BENCHES := $(BENCH_SOURCES:%.c=$(B)/%)
 EXHAUSTIVES := $(EXHAUSTIVE_SOURCES:%.c=$(B)/%)
 EXAMPLES := $(EXAMPLE_SOURCES:%.c=$(B)/%)
 RUNNER := $(B)/test/runner
+DISTILL := $(B)/examples/distill/distill
+DISTILL_OBJECTS := $(DISTILL_SOURCES:%.c=$(B)/%.o)
+DISTILL_TEST_OBJECTS := $(DISTILL_TEST_SOURCES:%.c=$(B)/%.o)
+DISTILL_RUNNER := $(B)/test/distill/runner
 
 # `make deps check`: whatever needs a package waits for deps, also under -j.
 AFTER_DEPS := $(filter deps,$(MAKECMDGOALS))
@@ -113,7 +119,7 @@ $(B)/lib/rows_avx512.o: ISA = $(call if_x86_64,-mavx512f -mavx512bw -mavx512dq -
 # These two change when the compiler or a flag does, and when a source comes or goes.  Whatever is compiled depends on the
 # first, whatever is linked on both.
 $(B)/flags: export TEXT = $(shell $(CC) --version | head -n 1) $(AR) $(LIB_FLAGS) $(LINK)
-$(B)/objects: export TEXT = $(LIB_OBJECTS) $(TEST_OBJECTS)
+$(B)/objects: export TEXT = $(LIB_OBJECTS) $(TEST_OBJECTS) $(DISTILL_OBJECTS) $(DISTILL_TEST_OBJECTS)
 $(B)/flags $(B)/objects: FORCE | $(AFTER_DEPS)
 	@mkdir -p $(@D)
 	@echo "$$TEXT" | cmp -s - $@ || echo "$$TEXT" > $@
@@ -131,7 +137,16 @@ $(B)/test/%.o: test/%.c $(BUILD_INPUTS)
 
 $(B)/examples/%.o: examples/%.c $(BUILD_INPUTS)
 	@mkdir -p $(@D)
-	$(CC) $(PROGRAM_FLAGS) $(shell $(PKG_CONFIG) --cflags openblas) -c -o $@ $<
+	$(CC) $(PROGRAM_FLAGS) -c -o $@ $<
+
+$(B)/examples/distill/%.o: examples/distill/%.c $(BUILD_INPUTS)
+	@mkdir -p $(@D)
+	$(CC) $(PROGRAM_FLAGS) -Iexamples/distill $(DISTILL_CFLAGS) -c -o $@ $<
+
+# The demo's tests also test its rooms one by one.
+$(B)/test/distill/%.o: test/distill/%.c $(BUILD_INPUTS)
+	@mkdir -p $(@D)
+	$(CC) $(PROGRAM_FLAGS) -Iexamples/distill -Itest $(DISTILL_CFLAGS) $(shell $(PKG_CONFIG) --cflags check) -c -o $@ $<
 
 -include $(SOURCES:%.c=$(B)/%.d)
 
@@ -156,7 +171,8 @@ $(RUNNER): $(TEST_OBJECTS) $(B)/$(STATIC) $(B)/objects
 	$(LINK) -o $@ $(TEST_OBJECTS) $(B)/$(STATIC) $(shell $(PKG_CONFIG) --libs check) $(LIBS)
 
 .PHONY: check
-check: $(RUNNER) ## build and run the tests (one process per test, two minutes each at most)
+check: $(RUNNER) $(DISTILL_RUNNER) ## build and run the tests (one process per test, two minutes each at most)
+	CK_DEFAULT_TIMEOUT=$${CK_DEFAULT_TIMEOUT:-120} $(RUN.$(VARIANT)) ./$(DISTILL_RUNNER)
 	CK_DEFAULT_TIMEOUT=$${CK_DEFAULT_TIMEOUT:-120} $(RUN.$(VARIANT)) ./$(RUNNER)
 
 .PHONY: check-asan check-ubsan check-tsan
@@ -175,6 +191,10 @@ VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=
 .PHONY: check-valgrind
 check-valgrind: $(RUNNER) ## run the suites that need no long double under valgrind
 	CK_FORK=no TRB_TEST_SCALE=$${TRB_TEST_SCALE:-0.01} $(VALGRIND) ./$(RUNNER) $(VALGRIND_SUITES)
+
+.PHONY: check-demo
+check-demo: $(DISTILL) ## run a small piece of the demo, twenty seconds, and check what it must show
+	sh test/distill/demo.sh ./$(DISTILL) $(B)/check-demo
 
 .PHONY: check-readme
 check-readme: all ## run the programs that README.md prints
@@ -203,33 +223,39 @@ check-cross: ## check-vectors for another architecture (CROSS) in qemu's user mo
 	$(MAKE) VARIANT=$(CROSS) CC=$(CROSS)-gcc AR=$(CROSS)-ar LDFLAGS=-static \
 	    EMULATOR=qemu-$(firstword $(subst -, ,$(CROSS))) check-vectors
 
-# The corpus is text, one input in hexadecimal per line: what a fuzzer found worth keeping.
-$(REPLAY).o: test/fuzz/fuzz_calls.c $(BUILD_INPUTS)
+# What a fuzzer found worth keeping stands beside its target, one input in hexadecimal per line.
+FUZZERS := fuzz_calls fuzz_files
+REPLAYS := $(FUZZERS:%=$(B)/test/fuzz/%)
+$(B)/test/fuzz/fuzz_files $(B)/test/fuzz/fuzz_files.o: FUZZ_FLAGS = -Iexamples/distill $(DISTILL_CFLAGS)
+$(B)/test/fuzz/%.o: test/fuzz/%.c $(BUILD_INPUTS)
 	@mkdir -p $(@D)
-	$(CC) $(PROGRAM_FLAGS) -DREPLAY -c -o $@ $<
--include $(REPLAY).d
-$(REPLAY): $(REPLAY).o $(B)/$(STATIC)
-	$(LINK) -o $@ $< $(B)/$(STATIC) $(LIBS)
+	$(CC) $(PROGRAM_FLAGS) $(FUZZ_FLAGS) -c -o $@ $<
+DISTILL_PARTS = $(filter-out %/main.o,$(DISTILL_OBJECTS))
+$(B)/test/fuzz/fuzz_calls: $(B)/test/fuzz/fuzz_calls.o $(B)/test/fuzz/replay.o $(B)/$(STATIC)
+	$(LINK) -o $@ $^ $(LIBS)
+$(B)/test/fuzz/fuzz_files: $(B)/test/fuzz/fuzz_files.o $(B)/test/fuzz/replay.o $(DISTILL_OBJECTS) $(B)/$(STATIC)
+	$(LINK) -o $@ $(filter-out %/main.o %.a,$^) $(DISTILL_LIBS)
 
-.PHONY: check-fuzz fuzz
-check-fuzz: ## replay the fuzzer's corpus under AddressSanitizer and UndefinedBehaviorSanitizer
-	$(MAKE) VARIANT=fuzz build/fuzz/test/fuzz/replay
-	./build/fuzz/test/fuzz/replay test/fuzz/corpus.txt
+.PHONY: check-fuzz replay fuzz
+replay: $(REPLAYS)
+	@set -e; for target in $(FUZZERS); do $(B)/test/fuzz/$$target test/fuzz/$$target.txt; done
+check-fuzz: ## replay the fuzzers' inputs under AddressSanitizer and UndefinedBehaviorSanitizer
+	$(MAKE) VARIANT=fuzz replay
 
 FUZZ_SECONDS ?= 300
-fuzz: ## look for new inputs with libFuzzer for FUZZ_SECONDS and keep those that reach new code (clang)
-	$(MAKE) VARIANT=libfuzzer CC=clang build/libfuzzer/$(STATIC)
-	clang $(BASE) -O1 -g $(VARIANT_FLAGS.fuzz),fuzzer test/fuzz/fuzz_calls.c build/libfuzzer/$(STATIC) $(LIBS) \
-	    -o build/libfuzzer/fuzz
-	rm -rf build/libfuzzer/all build/libfuzzer/kept && mkdir -p build/libfuzzer/all build/libfuzzer/kept
-	n=0; while read -r line; do n=$$((n + 1)); echo $$line | xxd -r -p > build/libfuzzer/all/$$n; \
-	    done < test/fuzz/corpus.txt
-	cd build/libfuzzer && ./fuzz -max_len=2048 -max_total_time=$(FUZZ_SECONDS) all
-	cd build/libfuzzer && ./fuzz -merge=1 -set_cover_merge=1 kept all
-	for input in build/libfuzzer/kept/*; do xxd -p -c 100000 $$input; done | sort > test/fuzz/corpus.txt
+fuzz: ## look for new inputs with libFuzzer for FUZZ_SECONDS each and keep those that reach new code (clang)
+	$(MAKE) VARIANT=libfuzzer CC=clang $(FUZZERS:%=build/libfuzzer/test/fuzz/%.fuzz)
+	@set -e; for target in $(FUZZERS); do \
+	    at=build/libfuzzer/$$target; rm -rf $$at && mkdir -p $$at/all $$at/kept; n=0; \
+	    while read -r line; do n=$$((n + 1)); echo $$line | xxd -r -p > $$at/all/$$n; done < test/fuzz/$$target.txt; \
+	    (cd $$at && ../test/fuzz/$$target.fuzz -max_len=2048 -max_total_time=$(FUZZ_SECONDS) all && \
+	        ../test/fuzz/$$target.fuzz -merge=1 -set_cover_merge=1 kept all); \
+	    for input in $$at/kept/*; do xxd -p -c 100000 $$input; done | sort > test/fuzz/$$target.txt; done
+$(B)/test/fuzz/%.fuzz: $(B)/test/fuzz/%.o $(DISTILL_OBJECTS) $(B)/$(STATIC)
+	$(LINK) -fsanitize=fuzzer -o $@ $< $(DISTILL_PARTS) $(DISTILL_LIBS)
 
 .PHONY: programs
-programs: $(RUNNER) $(BENCHES) $(EXHAUSTIVES) $(VECTORS) $(REPLAY) ## build the tests and benchmarks without running them
+programs: $(RUNNER) $(BENCHES) $(EXHAUSTIVES) $(VECTORS) $(REPLAYS) $(DISTILL_RUNNER) ## build the tests and benchmarks without running them
 
 .PHONY: bench
 bench: $(BENCHES) ## build and run the benchmarks (BENCH_ARGS are handed to them)
@@ -259,13 +285,28 @@ abi-check abi-update:
 # ---- Examples and documentation -------------------------------------------------------------------------------------
 
 $(EXAMPLES): %: %.o $(B)/$(STATIC)
-	$(LINK) -o $@ $< $(B)/$(STATIC) $(AS_NEEDED) $(shell $(PKG_CONFIG) --libs openblas) $(LIBS)
+	$(LINK) -o $@ $< $(B)/$(STATIC) $(LIBS)
 
-.PHONY: examples demo
-examples: $(EXAMPLES) ## build the examples
+# OpenBLAS stands in for the CBLAS that GSL would bring.
+DISTILL_PACKAGES := openblas popt jansson zlib gsl
+DISTILL_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(DISTILL_PACKAGES))
+DISTILL_LIBS = $(B)/$(STATIC) $(AS_NEEDED) \
+	$(shell $(PKG_CONFIG) --define-variable=GSL_CBLAS_LIB= --libs $(DISTILL_PACKAGES)) $(LIBS)
+$(DISTILL): $(DISTILL_OBJECTS) $(B)/$(STATIC) $(B)/objects
+	$(LINK) -o $@ $(DISTILL_OBJECTS) $(DISTILL_LIBS)
+$(DISTILL_RUNNER): $(DISTILL_TEST_OBJECTS) $(DISTILL_OBJECTS) $(B)/test/runner.o $(B)/$(STATIC) $(B)/objects
+	$(LINK) -o $@ $(DISTILL_TEST_OBJECTS) $(DISTILL_PARTS) $(B)/test/runner.o $(shell $(PKG_CONFIG) --libs check) \
+	    $(DISTILL_LIBS)
 
-demo: $(B)/examples/loss ## build and run examples/loss: a short distillation
-	./$<
+.PHONY: examples demo table
+examples: $(EXAMPLES) $(DISTILL) ## build the examples
+
+demo: $(DISTILL) ## distill a teacher into students by several methods, in a few minutes: build/demo/report.html
+	./$< --out build/demo $(DEMO_ARGS)
+
+# Seeds that nothing was chosen by.
+table: $(DISTILL) ## the long version, an hour or more, of which docs/results.md tells: build/table/report.html
+	./$< --out build/table --settings A,B,C,text --seeds 8 --first-seed 101 --sweep $(TABLE_ARGS)
 
 .PHONY: docs
 docs: ## make the HTML reference in build/docs (doxygen)
@@ -328,10 +369,12 @@ consumers: check-install ## the same as check-install
 # ---- Packages -------------------------------------------------------------------------------------------------------
 
 DEBIAN := gcc g++ libc6-dev make binutils pkg-config librandom123-dev libopenblas-dev check clang clang-format valgrind \
-	xxd libc6-dbg abigail-tools cmake doxygen gcovr python3
+	xxd libc6-dbg abigail-tools cmake doxygen gcovr python3 libpopt-dev libjansson-dev libgsl-dev zlib1g-dev gnuplot-nox \
+	wordnet-base
 FEDORA := gcc gcc-c++ make binutils pkgconf-pkg-config Random123-devel openblas-devel check-devel clang \
-	clang-tools-extra valgrind libabigail libasan libubsan libtsan cmake doxygen gcovr python3
-HOMEBREW := pkgconf random123 openblas check clang-format cmake doxygen gcovr
+	clang-tools-extra valgrind libabigail libasan libubsan libtsan cmake doxygen gcovr python3 popt-devel jansson-devel \
+	gsl-devel zlib-devel gnuplot wordnet
+HOMEBREW := pkgconf random123 openblas check clang-format cmake doxygen gcovr popt jansson gsl gnuplot wordnet
 
 # Installs only what the system's own package manager says is missing.  Without root and without sudo it prints the
 # command to run and fails.
@@ -364,7 +407,7 @@ deps-cross: ## install what check-cross needs
 # ---- Housekeeping ---------------------------------------------------------------------------------------------------
 
 # include/trb.h is aligned by hand.
-FORMATTED := $(wildcard lib/*.[ch] test/*.[ch] test/*/*.[ch] examples/*.[ch])
+FORMATTED := $(wildcard lib/*.[ch] test/*.[ch] test/*/*.[ch] examples/*.[ch] examples/*/*.[ch] examples/*/*/*.[ch])
 
 .PHONY: format format-check
 format: ## lay out the C sources with clang-format (trb.h is aligned by hand)

@@ -1,25 +1,16 @@
 /* fuzz_calls.c - arbitrary bytes as arguments: no call may crash, write outside its outputs or break its promises.
  *
  * The bytes choose a function, options, view shapes (many of them invalid) and logits of any bit pattern. Every buffer
- * stands in an allocation of exactly its size, so that a sanitizer sees each byte beyond. Built for libFuzzer by
- * `make fuzz`; with -DREPLAY it has a main that runs the lines of corpus.txt, which `make check-fuzz` does. */
+ * stands in an allocation of exactly its size, so that a sanitizer sees each byte beyond. `make fuzz`
+ * looks for inputs, `make check-fuzz` replays those of fuzz_calls.txt. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "target.h"
 #include "trb.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(condition)                                                                                             \
-  do {                                                                                                                 \
-    if (!(condition)) {                                                                                                \
-      fprintf(stderr, "%s:%d: broken promise: %s\n", __FILE__, __LINE__, #condition);                                  \
-      abort();                                                                                                         \
-    }                                                                                                                  \
-  } while (0)
 
 typedef struct input {
   const uint8_t *data;
@@ -214,25 +205,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   for (int i = 0; i < 3; i++) free(memory[i]);
   return 0;
 }
-
-#ifdef REPLAY
-/* One input per line, in hexadecimal. */
-int main(int argc, char **argv) {
-  static char line[8192];
-  static uint8_t bytes[sizeof line / 2];
-  int inputs = 0;
-  FILE *file = argc == 2 ? fopen(argv[1], "r") : NULL;
-  if (file == NULL) {
-    fprintf(stderr, "usage: %s corpus.txt\n", argv[0]);
-    return 2;
-  }
-  for (; fgets(line, sizeof line, file) != NULL; inputs++) {
-    size_t size = 0;
-    for (unsigned byte; sscanf(line + 2 * size, "%2x", &byte) == 1; size++) bytes[size] = (uint8_t)byte;
-    LLVMFuzzerTestOneInput(bytes, size);
-  }
-  fclose(file);
-  printf("%d inputs replayed\n", inputs);
-  return inputs > 0 ? 0 : 1;
-}
-#endif

@@ -1,0 +1,153 @@
+/* job.c - what a job does: it loads the models that it needs, trains, and leaves what it made in files. */
+#include <stdio.h>
+#include <string.h>
+
+#include "decoder/checkpoint.h"
+#include "decoder/llama2.h"
+#include "onpolicy.h"
+#include "plan.h"
+#include "supervise.h"
+
+void job_name(const job *j, char *name, size_t capacity) {
+  const char *of = j->world->id;
+  if (j->kind == JOB_TEACHER) snprintf(name, capacity, "%s: teacher", of);
+  if (j->kind == JOB_BASE) snprintf(name, capacity, "%s: base student, seed %lld", of, (long long)j->seed);
+  if (j->kind == JOB_RUN) snprintf(name, capacity, "%s: %s, seed %lld", of, j->method.label, (long long)j->seed);
+}
+
+/* ---- Teachers and base students ---- */
+
+static course course_of(const job *j) {
+  const setting *of = &j->world->of;
+  const int teacher = j->kind == JOB_TEACHER;
+  return (course){.of = j->world->task,
+                  .shape = teacher ? of->teacher : of->student,
+                  .stages = teacher ? &of->teacher_stage : of->base_stages,
+                  .n_stages = teacher ? 1 : MOST_STAGES,
+                  .seed = (uint64_t)j->seed,
+                  .identity = j->identity,
+                  .path = j->model};
+}
+
+/* ---- Runs ---- */
+
+static int is_llama(const char *path) {
+  const size_t length = strlen(path);
+  return length > 4 && strcmp(path + length - 4, ".bin") == 0;
+}
+
+static decoder *load_model(const char *path, char *why) {
+  decoder *d = NULL;
+  int64_t step;
+  if (is_llama(path)) return llama2_load(path, why);
+  return checkpoint_load(path, 0, &step, &d, NULL, why) ? d : NULL;
+}
+
+static run_head head_of(const job *j) {
+  const world *w = j->world;
+  run_head head = {.world_order = j->world_order,
+                   .method_order = j->method_order,
+                   .seed = j->seed,
+                   .steps = w->of.steps,
+                   .judged = w->task->judged,
+                   .derailed = w->of.teacher_stage.derailed};
+  snprintf(head.setting, sizeof head.setting, "%s", w->of.name);
+  snprintf(head.world, sizeof head.world, "%s", w->id);
+  snprintf(head.title, sizeof head.title, "%s", w->title);
+  snprintf(head.method, sizeof head.method, "%s", j->method.id);
+  snprintf(head.label, sizeof head.label, "%s", j->method.label);
+  snprintf(head.identity, sizeof head.identity, "%016llx", (unsigned long long)j->identity);
+  return head;
+}
+
+/* Longest response that task and models allow. */
+static int64_t response_of(const task *t, const decoder *teacher, const decoder *student) {
+  const int64_t context =
+      teacher->shape.context < student->shape.context ? teacher->shape.context : student->shape.context;
+  return t->response < context - t->prompt ? t->response : context - t->prompt;
+}
+
+/* A student that came from a file of llama2.c goes back into one, beside its checkpoint. */
+static int export_student(const job *j, char *why) {
+  char path[PLAN_PATH + 4];
+  int64_t step;
+  decoder *d;
+  if (!is_llama(j->base)) return 1;
+  if (!checkpoint_load(j->model, j->identity, &step, &d, NULL, why)) return 0;
+  snprintf(path, sizeof path, "%.*s.bin", (int)(strlen(j->model) - strlen(".model")), j->model);
+  const int saved = llama2_save(path, d, why);
+  decoder_free(d);
+  return saved;
+}
+
+static int distill_base(const job *j, lm *teacher, const decoder *base, tell_fn tell, void *user, char *why) {
+  const distillation d = {.of = &j->world->of,
+                          .task = j->world->task,
+                          .method = &j->method,
+                          .head = head_of(j),
+                          .seed = (uint64_t)j->seed,
+                          .identity = j->identity,
+                          .response = response_of(j->world->task, teacher->decoder, base),
+                          .teacher = teacher,
+                          .base = base,
+                          .metrics_path = j->metrics,
+                          .model_path = j->model};
+  if (d.response < 1) {
+    snprintf(why, 256, "%.100s: expected models with a context above %lld tokens, the longest prompt", j->teacher,
+             (long long)j->world->task->prompt);
+    return 0;
+  }
+  return distill(&d, tell, user, why) && export_student(j, why);
+}
+
+static int do_run(const job *j, tell_fn tell, void *user, char *why) {
+  int done = 0;
+  decoder *base = load_model(j->base, why);
+  decoder *guide = base != NULL ? load_model(j->teacher, why) : NULL;
+  lm *teacher = guide != NULL ? lm_new(guide) : NULL;
+  if (teacher != NULL)
+    done = distill_base(j, teacher, base, tell, user, why);
+  else if (guide != NULL)
+    snprintf(why, 256, "%s: no memory for the teacher", j->teacher);
+  lm_free(teacher);
+  decoder_free(base);
+  return done;
+}
+
+/* ---- Both ---- */
+
+int job_is_done(const job *j) {
+  char why[256];
+  if (j->kind == JOB_RUN) {
+    run_head head = head_of(j);
+    run *r = metrics_read(j->metrics, why);
+    const int done = r != NULL && r->complete && strcmp(r->head.identity, head.identity) == 0;
+    run_free(r);
+    return done;
+  }
+  decoder *d;
+  int64_t step;
+  if (!checkpoint_load(j->model, j->identity, &step, &d, NULL, why)) return 0;
+  decoder_free(d);
+  const course c = course_of(j);
+  return step == course_steps(&c);
+}
+
+int job_do(const job *j, tell_fn tell, void *user, char *why) {
+  if (j->kind == JOB_RUN) return do_run(j, tell, user, why);
+  const course c = course_of(j);
+  return supervise(&c, tell, user, why);
+}
+
+/* Tokens times weights, of all that is computed for a run or a course. */
+double job_cost(const job *j) {
+  const setting *of = &j->world->of;
+  const decoder_shape *shape = j->kind == JOB_TEACHER ? &of->teacher : &of->student;
+  const double weights = (double)shape->layers * shape->dim * (4.0 * shape->dim + 2.0 * shape->hidden) + 1.0;
+  const double tokens = (double)(j->world->task->prompt + j->world->task->response);
+  if (j->kind == JOB_RUN) return 6.0 * (double)(of->steps * of->prompts) * tokens * weights;
+  const course c = course_of(j);
+  double documents = 0.0;
+  for (int i = 0; i < c.n_stages; i++) documents += (double)(c.stages[i].steps * c.stages[i].documents);
+  return 6.0 * documents * tokens * weights;
+}
