@@ -77,8 +77,8 @@ static void step(trb_context *ctx, int64_t k, const trb_model *student, const tr
   must(ctx, trb_train_step(ctx, student, teacher, rollouts, NULL, NULL, NULL, &report));
   must(ctx, trb_rollouts_totals(ctx, rollouts, &totals));
   if (k % 10 == 0)
-    printf("%4d   %.3f   %.3f   %8.3f   %8.3f   %5.2f   %9d\n", (int)k, options.budget, totals.beta,
-           totals.sequence_kl, report.loss, totals.mean_length, (int)rollouts->teacher_calls);
+    printf("%4d   %.3f   %.3f   %8.3f   %8.3f   %5.2f   %9d\n", (int)k, options.budget, totals.beta, totals.sequence_kl,
+           report.loss, totals.mean_length, (int)rollouts->teacher_calls);
   trb_rollouts_free(rollouts);
 }
 
