@@ -5,6 +5,7 @@
 
 #include "behavior.h"
 #include "ends.h"
+#include "kept.h"
 #include "model.h"
 
 typedef struct writer {

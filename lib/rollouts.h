@@ -118,17 +118,4 @@ trb_status trbi_check_texts(trb_context *ctx, const char *name, const trb_texts 
 /* Ids in [0, vocab). */
 trb_status trbi_check_ids(trb_context *ctx, const char *name, const int64_t *ids, int64_t n, int64_t vocab);
 
-/* ---- Kept logits ---- */
-
-/* Room for `tokens` rows of the teacher, or for as many as fit in `bytes`; never less than are kept already. */
-trb_status trbi_keep(trb_context *ctx, trbi_rollouts *r, const trb_model *teacher, int64_t bytes, int64_t tokens);
-
-/* Keeps a row for token number t, if there is room. */
-void trbi_keep_row(trbi_rollouts *r, int64_t t, const trb_logits *rows, int64_t row);
-
-/* Models against the object: ids of its texts, its ends, the teacher of its kept rows. A model without forward was not
- * given. Says what vocabulary all of them have in common. */
-trb_status trbi_check_fit(trb_context *ctx, const trbi_rollouts *r, const trb_model *student, const trb_model *teacher,
-                          int64_t *vocab);
-
 #endif

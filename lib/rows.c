@@ -1,21 +1,24 @@
 /* rows.c - which row kernels this machine runs, and single elements. Compiled for the baseline. */
 #include "rows.h"
 
-extern const trbi_kernels trbi_kernels_scalar;
-#if defined(__x86_64__)
-extern const trbi_kernels trbi_kernels_avx2, trbi_kernels_avx512;
-#endif
+extern const trbi_kernels trbi_kernels_scalar, trbi_kernels_avx2, trbi_kernels_avx512;
 
+/* The best ones come first. */
 const trbi_kernels *trbi_kernels_find(int32_t isa) {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  if (avx512 && (isa == TRB_ISA_AUTO || isa == TRB_ISA_AVX512)) return &trbi_kernels_avx512;
-  if (avx2 && (isa == TRB_ISA_AUTO || isa == TRB_ISA_AVX2)) return &trbi_kernels_avx2;
+  const trbi_kernels *const built[] = {&trbi_kernels_avx512, &trbi_kernels_avx2, &trbi_kernels_scalar};
+  const bool runs[] = {avx512, avx2, true};
+#else
+  const trbi_kernels *const built[] = {&trbi_kernels_scalar};
+  const bool runs[] = {true};
 #endif
-  return isa == TRB_ISA_AUTO || isa == TRB_ISA_SCALAR ? &trbi_kernels_scalar : NULL;
+  for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++)
+    if (runs[i] && (isa == TRB_ISA_AUTO || isa == built[i]->isa)) return built[i];
+  return NULL;
 }
 
 void *trbi_element(const trb_logits *view, int64_t row, int64_t v) {

@@ -3,8 +3,8 @@
 #include <math.h>
 
 #include "ends.h"
+#include "kept.h"
 #include "model.h"
-#include "rollouts.h"
 #include "rows.h"
 
 typedef struct scorer {

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "kept.h"
 #include "loss.h"
 #include "train.h"
 

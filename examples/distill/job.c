@@ -139,15 +139,24 @@ int job_do(const job *j, tell_fn tell, void *user, char *why) {
   return supervise(&c, tell, user, why);
 }
 
-/* Tokens times weights, of all that is computed for a run or a course. */
+static double count_weights(const decoder_shape *s) {
+  return (double)s->layers * s->dim * (4.0 * s->dim + 2.0 * s->hidden) + (double)s->vocab * s->dim;
+}
+
+/* Floating-point operations, and for each step of sampling what its small products waste. */
 double job_cost(const job *j) {
   const setting *of = &j->world->of;
-  const decoder_shape *shape = j->kind == JOB_TEACHER ? &of->teacher : &of->student;
-  const double weights = (double)shape->layers * shape->dim * (4.0 * shape->dim + 2.0 * shape->hidden) + 1.0;
-  const double tokens = (double)(j->world->task->prompt + j->world->task->response);
-  if (j->kind == JOB_RUN) return 6.0 * (double)(of->steps * of->prompts) * tokens * weights;
+  const task *t = j->world->task;
+  const double tokens = (double)(t->prompt + t->response), waste = 6e6;
+  if (j->kind == JOB_RUN) {
+    const double evaluations = (double)(of->steps / of->evaluate_every);
+    const double sequences =
+        (double)(of->steps * of->prompts + of->final_prompts) + evaluations * (double)of->evaluate_prompts;
+    return tokens * sequences * (6.0 * count_weights(&of->student) + 4.0 * count_weights(&of->teacher)) +
+           waste * (double)(of->steps * t->response);
+  }
   const course c = course_of(j);
   double documents = 0.0;
   for (int i = 0; i < c.n_stages; i++) documents += (double)(c.stages[i].steps * c.stages[i].documents);
-  return 6.0 * documents * tokens * weights;
+  return 6.0 * documents * tokens * count_weights(&c.shape);
 }

@@ -4,11 +4,12 @@
 #
 # usage: demo.sh DISTILL DIRECTORY
 #
-# Checked are the files that it leaves, that a second run finds all of it done and repeats the report to the byte, that a
-# third one in another directory writes the same metrics, and what blended rollouts are for: in the first ten updates the
-# teacher thinks better of them. MARGIN is how many nats per token better, as a mean over the two seeds. Over seeds 1 to 40
-# the difference had mean 0.767 and standard deviation 0.104, so that a mean of two is 5 standard deviations above it:
-# false alarms have probability 3e-7 if a machine that rounds differently acts as another seed does.
+# Checked are the files that it leaves, that a second run finds all of it done and repeats the report to the byte, that
+# one in another directory, interrupted and gone on with, writes the same metrics, and what blended rollouts are for: in
+# the first ten updates the teacher thinks better of them. MARGIN is how many nats per token better, as a mean over the
+# two seeds. Over seeds 1 to 40 the difference had mean 0.767 and standard deviation 0.104, so that a mean of two is 5
+# standard deviations above it: false alarms have probability 3e-7 if a machine that rounds differently acts as another
+# seed does.
 set -eu
 
 distill=$1
@@ -31,8 +32,14 @@ cmp "$place.log" "$place.again"
 cmp "$place/before.html" "$place/one/report.html"
 if grep -q ' of ' "$place.progress"; then echo 'demo.sh: work that was done is done again' >&2; exit 1; fi
 
+status=0
 # shellcheck disable=SC2086
-"$distill" --out "$place/two" --jobs 1 $options >/dev/null
+timeout --preserve-status -s INT 4 "$distill" --out "$place/two" --jobs 1 $options >/dev/null 2>"$place.progress" || status=$?
+[ "$status" -eq 130 ] || { echo "demo.sh: expected status 130 of an interrupted run, got $status" >&2; exit 1; }
+grep -q 'goes on from here' "$place.progress"
+# shellcheck disable=SC2086
+"$distill" --out "$place/two" $options >"$place.again" 2>"$place.progress"
+cmp "$place.log" "$place.again"
 for metrics in runs/A/opd/seed-1 runs/A/trb-0.05-25/seed-2; do
   cmp "$place/one/$metrics/metrics.jsonl" "$place/two/$metrics/metrics.jsonl"
 done

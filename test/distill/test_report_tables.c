@@ -9,6 +9,7 @@
 
 #include "frequencies.h"
 #include "report_cases.h"
+#include "report/results.h"
 #include "report/table.h"
 #include "workplace.h"
 
@@ -144,7 +145,8 @@ static text expected_tables(const char *place, int with_titles) {
   if (with_titles) add(&t, "Incomplete runs, left out of all statistics\n");
   add_incomplete(&t);
   if (with_titles)
-    add(&t, "± is half the width of the 95 %% interval over seeds; differences to opd are paired by seed.\n");
+    add(&t, "± is half the width of the 95 %% interval over seeds; differences to opd are paired by seed.\n%s\n",
+        results_caveat);
   return t;
 }
 

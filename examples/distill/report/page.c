@@ -157,6 +157,7 @@ void page_write(FILE *out, const void *what) {
           "rollouts are sampled from; opd samples from the student itself. Everything on this page is computed from "
           "the files metrics.jsonl of the runs.</p>\n",
           style);
+  put_note(out, results_caveat);
   if (c->n_complete < c->n_records) {
     fprintf(out, "<p><b>Not complete: %" PRId64 " of %" PRId64 " runs.</b> They are listed at the end.</p>\n",
             c->n_records - c->n_complete, c->n_records);

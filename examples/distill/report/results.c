@@ -71,6 +71,11 @@ const char results_sweep_note[] =
     "95 % interval), by the share of the teacher's training documents that derail into chatter. Of worlds with "
     "the same share the first is shown.";
 
+const char results_caveat[] =
+    "Settings A, B and C are constructed to make one failure visible: students that know the task but leave it, and a "
+    "teacher that continues what it reads. They show how the methods work, not how they rank on real models, and do "
+    "not replicate the table of arXiv 2605.31159.";
+
 const char *results_note(const world_runs *w) {
   return w->head->judged ? judged_note : other_note;
 }
@@ -248,4 +253,5 @@ void results_text(FILE *out, const void *what) {
     fputc('\n', out);
   }
   fputs("± is half the width of the 95 % interval over seeds; differences to opd are paired by seed.\n", out);
+  fprintf(out, "%s\n", results_caveat);
 }

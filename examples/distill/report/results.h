@@ -26,6 +26,9 @@ void results_start(const world_runs *w, char *text, size_t capacity);
 const char *results_note(const world_runs *w);
 extern const char results_early_note[], results_sweep_note[];
 
+/* What none of it shows. */
+extern const char results_caveat[];
+
 /* All tables but `runs`. */
 void results_text(FILE *out, const void *results);
 
