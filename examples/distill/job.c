@@ -1,6 +1,9 @@
 /* job.c - what a job does: it loads the models that it needs, trains, and leaves what it made in files. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include <cblas.h>
 
 #include "decoder/checkpoint.h"
 #include "decoder/llama2.h"
@@ -133,7 +136,18 @@ int job_is_done(const job *j) {
   return step == course_steps(&c);
 }
 
+/* OpenBLAS's kernels prefetch from a buffer beyond what small products have ever written. On some machines looking for
+ * pages that are not there makes these products take three times as long; a larger one writes the buffer. */
+static void wake_openblas(void) {
+  enum { N = 512 };
+  float *x = calloc(3 * N * N, sizeof *x);
+  if (x == NULL) return;
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, N, N, N, 1.0f, x, N, x + N * N, N, 0.0f, x + 2 * N * N, N);
+  free(x);
+}
+
 int job_do(const job *j, tell_fn tell, void *user, char *why) {
+  wake_openblas();
   if (j->kind == JOB_RUN) return do_run(j, tell, user, why);
   const course c = course_of(j);
   return supervise(&c, tell, user, why);

@@ -82,19 +82,26 @@ static int is_ready(const crew *c, int64_t number) {
   return c->states[number] == WAITING;
 }
 
+static int start_job(crew *c, int64_t number) {
+  const pid_t child = fork();
+  if (child == 0) work(c, number);
+  if (child < 0) {
+    progress_say(&c->shown, strerror(errno));
+    return 0;
+  }
+  c->states[number] = RUNNING;
+  c->children[number] = child;
+  c->running++;
+  return 1;
+}
+
+/* In the order of the plan, but teachers first: they take longest, and most jobs wait for one. */
 static void start_jobs(crew *c, int64_t most) {
-  for (int64_t i = 0; i < c->p->n_jobs && c->running < most && !c->failed && !interrupted; i++) {
-    if (!is_ready(c, i)) continue;
-    const pid_t child = fork();
-    if (child == 0) work(c, i);
-    if (child < 0) {
-      progress_say(&c->shown, strerror(errno));
-      c->failed = 1;
-      return;
+  for (int teachers = 1; teachers >= 0; teachers--) {
+    for (int64_t i = 0; i < c->p->n_jobs && c->running < most && !c->failed && !interrupted; i++) {
+      const int is_teacher = c->p->jobs[i].kind == JOB_TEACHER;
+      if (is_teacher == teachers && is_ready(c, i) && !start_job(c, i)) c->failed = 1;
     }
-    c->states[i] = RUNNING;
-    c->children[i] = child;
-    c->running++;
   }
 }
 

@@ -125,7 +125,8 @@ static int check_records(const collection *c, char *why) {
     for (int64_t k = 0; k < i; k++) {
       const char *what = contradiction(&c->records[k].run->head, &c->records[i].run->head);
       if (!what) continue;
-      snprintf(why, METRICS_WHY, "%.100s and %.100s %s", c->records[k].path, c->records[i].path, what);
+      snprintf(why, METRICS_WHY, "%.90s and %.90s %s: delete one of them", c->records[k].path, c->records[i].path,
+               what);
       return 0;
     }
   }
