@@ -20,7 +20,7 @@ options="--settings A --no-controls --methods opd,trb-0.05-25 --seeds 2 --steps 
 rm -rf "$place"
 # shellcheck disable=SC2086
 "$distill" --out "$place/one" $options >"$place.log"
-for file in report.html table.txt summary.csv curves.csv plots/A-success.svg plots/A-success.png plots/A-rollouts.svg \
+for file in report.html table.txt summary.csv curves.csv plots/A-learning.svg plots/A-learning.png plots/A-rollouts.svg \
   plots/A-rollouts.png; do
   [ -s "$place/one/$file" ] || { echo "demo.sh: $file is not there" >&2; exit 1; }
 done

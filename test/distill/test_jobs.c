@@ -81,9 +81,9 @@ START_TEST(models_are_shared_and_come_first) {
     ck_assert_str_eq(p.jobs[i].teacher, p.jobs[p.jobs[i].needs[0]].model);
     ck_assert_str_eq(p.jobs[i].base, p.jobs[p.jobs[i].needs[1]].model);
   }
-  ck_assert_int_eq(kinds[JOB_TEACHER], 4); /* A has three shares of derailed documents, C with and without slips one */
+  ck_assert_int_eq(kinds[JOB_TEACHER], 3); /* A has two shares of derailed documents, C with and without slips one */
   ck_assert_int_eq(kinds[JOB_BASE], 4);
-  ck_assert_int_eq(kinds[JOB_RUN], 2 * (7 + 2 * 2 + 9 + 3));
+  ck_assert_int_eq(kinds[JOB_RUN], 2 * (7 + 2 + 8 + 3));
   plan_free(&p);
   workplace_remove(place);
 }

@@ -10,18 +10,19 @@
 #include "report_cases.h"
 #include "workplace.h"
 
-static const char *const pictures[] = {"A-clean-success",
+static const char *const pictures[] = {"A-clean-learning",
                                        "A-clean-rollouts",
-                                       "A-success",
+                                       "A-learning",
                                        "A-rollouts",
-                                       "A%20%27x%27%2010-success",
+                                       "A%20%27x%27%2010-learning",
                                        "A%20%27x%27%2010-rollouts",
-                                       "A-again-success",
+                                       "A-again-learning",
                                        "A-again-rollouts",
-                                       "A-alone-success",
+                                       "A-alone-learning",
                                        "A-alone-rollouts",
-                                       "B-success",
+                                       "B-learning",
                                        "B-rollouts",
+                                       "text-learning",
                                        "text-rollouts",
                                        "A-derailed"};
 enum { PICTURES = sizeof pictures / sizeof pictures[0] };
@@ -60,8 +61,7 @@ START_TEST(pictures_are_drawn) {
     free(svg);
     free(png);
   }
-  ck_assert(!is_there(place, "plots/text-success.svg"));
-  ck_assert(!is_there(place, "plots/A-success.svg.part"));
+  ck_assert(!is_there(place, "plots/A-learning.svg.part"));
   ck_assert(!is_there(place, "plots/gnuplot.log"));
   ck_assert(!is_there(place, "report.html.part"));
 
@@ -155,17 +155,17 @@ START_TEST(failed_pictures_leave_the_old_ones) {
   char *place = workplace_make(), why[METRICS_WHY] = "";
   int good;
   cases_write(place);
-  write_text(place, "bin/gnuplot", "#!/bin/sh\necho half > A-success.svg.part\necho trouble >&2\nexit 3\n");
-  write_text(place, "plots/A-success.svg", "<svg>old</svg>");
+  write_text(place, "bin/gnuplot", "#!/bin/sh\necho half > A-learning.svg.part\necho trouble >&2\nexit 3\n");
+  write_text(place, "plots/A-learning.svg", "<svg>old</svg>");
   char *programs = path_in(place, "bin"), *gnuplot = path_in(programs, "gnuplot");
   ck_assert_int_eq(chmod(gnuplot, 0755), 0);
   char *printed = make_report(place, programs, &good, why);
   ck_assert_int_eq(good, 0);
   ck_assert_msg(strstr(why, "gnuplot failed, see plots/gnuplot.log") != NULL, "%s", why);
-  char *old = read_text(place, "plots/A-success.svg"), *log = read_text(place, "plots/gnuplot.log");
+  char *old = read_text(place, "plots/A-learning.svg"), *log = read_text(place, "plots/gnuplot.log");
   ck_assert_str_eq(old, "<svg>old</svg>");
   ck_assert_str_eq(log, "trouble\n");
-  ck_assert(!is_there(place, "plots/A-success.svg.part"));
+  ck_assert(!is_there(place, "plots/A-learning.svg.part"));
   char *html = read_text(place, "report.html");
   ck_assert_int_eq(count_in(html, "could not be drawn"), PICTURES);
   free(html);

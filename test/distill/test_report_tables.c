@@ -230,7 +230,7 @@ START_TEST(pages_hold_the_same) {
   ck_assert_ptr_nonnull(strstr(html, "Not complete: 7 of 66 runs."));
   ck_assert_ptr_nonnull(strstr(html, "<h2>Sums &lt;of&gt; &quot;two&quot; &amp; more, clean</h2>"));
   ck_assert_int_eq(count_in(html, "<p>Before the first update the students succeed at "), 6);
-  ck_assert_int_eq(count_in(html, "could not be drawn"), 14);
+  ck_assert_int_eq(count_in(html, "could not be drawn"), 15);
   ck_assert_int_eq(count_in(html, "<svg"), 0);
   free(html);
   workplace_remove(place);

@@ -110,7 +110,7 @@ static void put_world(FILE *out, const page *g, int64_t i) {
   if (start[0] != '\0') fprintf(out, "<p>%s</p>\n", start);
   table_html(&g->results->worlds[i], out);
   put_note(out, results_note(w));
-  put_pictures(out, g, PICTURE_SUCCESS, w, NULL);
+  put_pictures(out, g, PICTURE_LEARNING, w, NULL);
   fprintf(out, "<h3>The first %d updates</h3>\n", EARLY_STEPS);
   table_html(&g->results->early[i], out);
   put_note(out, results_early_note);

@@ -38,16 +38,17 @@ static char *make_name(const char *of, const char *suffix) {
 /* ---- The list ---- */
 
 static int add(pictures *p, picture_kind kind, const world_runs *w, const sweep *s) {
-  static const char *const suffixes[] = {"-success", "-rollouts", "-derailed"};
+  static const char *const suffixes[] = {"-learning", "-rollouts", "-derailed"};
   char *name = make_name(w ? w->head->world : s->methods[0]->head->setting, suffixes[kind]);
   if (!name) return 0;
   p->list[p->n++] = (picture){kind, w, s, name};
   return 1;
 }
 
-static int world_has(const world_runs *w, picture_kind kind, int values) {
+/* Any of the values `first` to `end` - 1. */
+static int world_has(const world_runs *w, picture_kind kind, int first, int end) {
   for (int64_t i = 0; i < w->n; i++) {
-    for (int value = 0; value < values; value++) {
+    for (int value = first; value < end; value++) {
       if (script_has(&w->methods[i], kind, value)) return 1;
     }
   }
@@ -59,8 +60,9 @@ int pictures_make(pictures *p, const collection *of) {
   int good = p->list != NULL;
   for (int64_t i = 0; i < of->n_worlds; i++) {
     const world_runs *w = &of->worlds[i];
-    if (good && w->head->judged && world_has(w, PICTURE_SUCCESS, 1)) good = add(p, PICTURE_SUCCESS, w, NULL);
-    if (good && world_has(w, PICTURE_ROLLOUTS, UPDATE_VALUES)) good = add(p, PICTURE_ROLLOUTS, w, NULL);
+    const int learned = script_learned(w->head);
+    if (good && world_has(w, PICTURE_LEARNING, learned, learned + 1)) good = add(p, PICTURE_LEARNING, w, NULL);
+    if (good && world_has(w, PICTURE_ROLLOUTS, 0, UPDATE_VALUES)) good = add(p, PICTURE_ROLLOUTS, w, NULL);
   }
   for (int64_t i = 0; i < of->n_sweeps && good; i++) good = add(p, PICTURE_SWEEP, NULL, &of->sweeps[i]);
   if (!good) pictures_clear(p);

@@ -7,7 +7,7 @@
 #include "collection.h"
 
 typedef enum picture_kind {
-  PICTURE_SUCCESS,  /* success over updates, with bands */
+  PICTURE_LEARNING, /* success, or else KL(p||q), over updates, with bands */
   PICTURE_ROLLOUTS, /* what is sampled, over updates, in panels */
   PICTURE_SWEEP     /* gain over the share of derailed documents */
 } picture_kind;
@@ -38,6 +38,7 @@ char *picture_file(const picture *p, const char *ending);
 /* script.c: the data and the script of one. */
 void script_data(FILE *out, const void *picture);
 void script_commands(FILE *out, const void *picture);
+int script_learned(const run_head *world);                          /* what PICTURE_LEARNING shows of it */
 int script_has(const method_runs *m, picture_kind kind, int value); /* whether any step of the curve knows the value */
 
 /* gnuplot.c: runs the scripts NAME.gp in the directory, which write NAME.svg.part and NAME.png.part there, and moves

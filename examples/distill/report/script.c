@@ -28,6 +28,10 @@ static const curve *curve_of(const method_runs *m, picture_kind kind) {
   return kind == PICTURE_ROLLOUTS ? &m->updates : &m->evaluations;
 }
 
+int script_learned(const run_head *world) {
+  return world->judged ? EVALUATION_SUCCESS : EVALUATION_REVERSE_KL;
+}
+
 int script_has(const method_runs *m, picture_kind kind, int value) {
   const curve *c = curve_of(m, kind);
   for (int64_t i = 0; i < c->n; i++) {
@@ -38,7 +42,7 @@ int script_has(const method_runs *m, picture_kind kind, int value) {
 
 static int has_band(const method_runs *m) {
   for (int64_t i = 0; i < m->evaluations.n; i++) {
-    if (!isnan(m->evaluations.points[i].value[EVALUATION_SUCCESS].half)) return 1;
+    if (!isnan(m->evaluations.points[i].value[script_learned(m->head)].half)) return 1;
   }
   return 0;
 }
@@ -51,12 +55,13 @@ static void put_number(FILE *out, double x) {
   }
 }
 
-static void put_success(FILE *out, const method_runs *m) {
+static void put_learned(FILE *out, const method_runs *m) {
+  const double unit = m->head->judged ? 100.0 : 1.0;
   for (int64_t i = 0; i < m->evaluations.n; i++) {
-    const interval x = m->evaluations.points[i].value[EVALUATION_SUCCESS];
+    const interval x = m->evaluations.points[i].value[script_learned(m->head)];
     fprintf(out, "%" PRId64, m->evaluations.points[i].step);
-    put_number(out, 100.0 * x.mean);
-    put_number(out, 100.0 * x.half);
+    put_number(out, unit * x.mean);
+    put_number(out, unit * x.half);
     fputc('\n', out);
   }
 }
@@ -75,7 +80,7 @@ static void put_blocks(FILE *out, const picture *p) {
     const method_runs *m = &p->world->methods[i];
     if (i > 0) fputs("\n\n", out);
     if (curve_of(m, p->kind)->n == 0) fputs("? ? ? ?\n", out);
-    (p->kind == PICTURE_ROLLOUTS ? put_updates : put_success)(out, m);
+    (p->kind == PICTURE_ROLLOUTS ? put_updates : put_learned)(out, m);
   }
 }
 
@@ -90,7 +95,7 @@ static void put_sweep(FILE *out, const sweep *s) {
 }
 
 void script_data(FILE *out, const void *what) {
-  static const char *const columns[] = {"update, success %, half width of the 95 % interval",
+  static const char *const columns[] = {"update, success % or KL(p||q), half width of the 95 % interval",
                                         "update, log q, KL(mu||p), beta",
                                         "place, gain in area in percentage points, half width of the 95 % interval"};
   const picture *p = what;
@@ -188,7 +193,7 @@ static void put_plot(FILE *out, const picture *p, int value, int column, int wit
     put_string(out, m->head->label);
     separator = ", \\\n  ";
   }
-  for (const method_runs *m = begin; m < end && p->kind == PICTURE_SUCCESS; m++) {
+  for (const method_runs *m = begin; m < end && p->kind == PICTURE_LEARNING; m++) {
     if (!has_band(m)) continue;
     fprintf(out,
             "%s'%s.dat' index %d using 1:($2-$3):($2+$3) with filledcurves fillcolor rgb '%s' "
@@ -220,13 +225,14 @@ static void put_updates_axis(FILE *out, const world_runs *w) {
   fprintf(out, "set xrange [0:%" PRId64 "]\n", w->head->steps > 0 ? w->head->steps : 1);
 }
 
-static void put_success_script(FILE *out, const picture *p) {
-  const frame f = frame_of(p, p->world->head->title);
-  put_head(out, p, f, p->world->head->title);
-  put_panel(out, f, 0, 1, "success, %");
+static void put_learning_script(FILE *out, const picture *p) {
+  const run_head *head = p->world->head;
+  const frame f = frame_of(p, head->title);
+  put_head(out, p, f, head->title);
+  put_panel(out, f, 0, 1, head->judged ? "success, %" : "KL(p‖q) along the student's rollouts, nats");
   put_updates_axis(out, p->world);
-  fputs("set yrange [0:100]\nset xlabel 'updates' offset 0, 0.4\n", out);
-  put_plot(out, p, EVALUATION_SUCCESS, 2, 1);
+  fprintf(out, "set yrange [%s]\nset xlabel 'updates' offset 0, 0.4\n", head->judged ? "0:100" : "*:*");
+  put_plot(out, p, script_learned(head), 2, 1);
 }
 
 static int panel_has(const world_runs *w, int value) {
@@ -288,8 +294,8 @@ static void put_sweep_script(FILE *out, const picture *p) {
 void script_commands(FILE *out, const void *what) {
   const picture *p = what;
   switch (p->kind) {
-  case PICTURE_SUCCESS:
-    put_success_script(out, p);
+  case PICTURE_LEARNING:
+    put_learning_script(out, p);
     break;
   case PICTURE_ROLLOUTS:
     put_rollouts_script(out, p);
