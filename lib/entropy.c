@@ -1,7 +1,7 @@
 /* entropy.c - the entropy of one model's rows. */
 #include <math.h>
 
-#include "pass.h"
+#include "outline.h"
 #include "tally.h"
 
 typedef struct entropy_job {

@@ -45,6 +45,23 @@ static inline float trbi_exp2(double y) {
   return y > -126.0 ? scaled : 0.0f;
 }
 
+/* The same of a float within 1.1 ULP: exactly 0 for y <= -126 and 2^127 for y >= 127. */
+static inline float trbi_exp2_lean(float y) {
+  const float below = y < 127.0f ? y : 127.0f;
+  const float bounded = below > -126.0f ? below : -126.0f;
+  const float shifted = bounded + 0x1.8p23f;
+  const float x = bounded - (shifted - 0x1.8p23f);
+  float q = 0x1.41fbbcp-13f;
+  q = fmaf(q, x, 0x1.5f3e54p-10f);
+  q = fmaf(q, x, 0x1.3b2d4cp-7f);
+  q = fmaf(q, x, 0x1.c6aee8p-5f);
+  q = fmaf(q, x, 0x1.ebfbdcp-3f);
+  q = fmaf(q, x, 0x1.62e430p-1f);
+  q = fmaf(q, x, 1.0f);
+  const float scaled = trbi_bits_float(trbi_float_bits(q) + (int32_t)((uint32_t)trbi_float_bits(shifted) << 23));
+  return y > -126.0f ? scaled : 0.0f;
+}
+
 /* (e^h - 1 - h) / h^2 for |h| <= 1, relative error 4e-9 before rounding. */
 static inline float trbi_expm1_rest(float h) {
   float q = 0x1.7416ecp-19f;

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "outline.h"
+
 trb_status trbi_check_weights(trb_context *ctx, const double *weight, int64_t rows) {
   for (int64_t r = 0; weight != NULL && r < rows; r++)
     if (!isfinite(weight[r]))
@@ -50,14 +52,17 @@ static void loss_row(void *data, int64_t row) {
   trbi_loss_state state = {.kl_student = 0.0};
   trb_loss_row record = {.overlap = -1};
   double loss = 0.0;
-  const int32_t status = weight != 0.0 ? measure_row(job, row, &state, &record, &loss) : TRB_ROW_SKIPPED;
+  int32_t status = weight == 0.0 ? TRB_ROW_SKIPPED : TRBI_NO_OUTLINE;
+  if (job->lean && weight != 0.0) status = trbi_lean_loss_row(job, row, weight, &record, &loss);
+  const bool written = status == TRB_ROW_OK;
+  if (status == TRBI_NO_OUTLINE) status = measure_row(job, row, &state, &record, &loss);
   if (status != TRB_ROW_OK) record = trbi_no_loss_row(status);
   record.status = status;
   if (status < 0) {
     loss = status == TRB_ROW_INFINITE ? INFINITY : NAN;
     trbi_tally_add(&job->tally, row, status);
   }
-  if (job->grad != NULL) {
+  if (job->grad != NULL && !written) {
     if (status == TRB_ROW_OK)
       write_gradient(job, &state, row, weight);
     else

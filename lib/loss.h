@@ -31,6 +31,7 @@ struct trbi_loss_job {
   /* scale times the gradient of a block with its padding. */
   void (*gradient)(const trbi_loss_job *job, const trbi_loss_state *state, const trbi_block *block, double scale,
                    float *grad);
+  bool lean; /* the full reverse KL: rows with outlines take the short way */
   trbi_tally tally;
 };
 
@@ -47,6 +48,9 @@ trb_status trbi_read_loss_options(trb_context *ctx, const trb_loss_options *give
 static inline trb_loss_row trbi_no_loss_row(int32_t status) {
   return (trb_loss_row){NAN, NAN, NAN, NAN, 0, -1, -1, -1, status, 0};
 }
+
+/* The full reverse KL of a row in two readings, gradient and all. TRBI_NO_OUTLINE: not so, and nothing was written. */
+int32_t trbi_lean_loss_row(const trbi_loss_job *job, int64_t row, double weight, trb_loss_row *record, double *loss);
 
 /* Sets a row of a gradient to 0 from token `from` on. */
 void trbi_zero_row(const trb_logits *grad, int64_t row, int64_t from);

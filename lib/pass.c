@@ -22,7 +22,7 @@ void trbi_read_block(const trbi_pair *pair, int64_t number, trbi_block *block) {
   const int64_t begin = number * TRBI_BLOCK, left = pair->vocab - begin;
   block->begin = begin;
   block->tokens = left < TRBI_BLOCK ? left : TRBI_BLOCK;
-  block->padded = (block->tokens + TRBI_LANES - 1) / TRBI_LANES * TRBI_LANES;
+  block->padded = trbi_padded(block->tokens);
   block->s = trbi_read_row(pair->kernels, pair->student, pair->row, begin, block->tokens, block->room[0]);
   block->t = pair->teacher == pair->student
                  ? block->s
@@ -40,12 +40,17 @@ static bool watch(trbi_scale *scale, int64_t *top_block, trbi_peak peak, int64_t
   return !peak.bad;
 }
 
-int32_t trbi_open_row(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student,
-                      const trb_logits *teacher, int64_t row) {
+void trbi_name_row(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student, const trb_logits *teacher,
+                   int64_t row) {
   *pair = (trbi_pair){.kernels = kernels, .student = student, .teacher = teacher, .row = row};
   pair->vocab = trbi_common_vocab(student, teacher);
   pair->scale_student = (trbi_scale){TRBI_LOG2E / trbi_temperature(student), -INFINITY, 0.0};
   pair->scale_teacher = (trbi_scale){TRBI_LOG2E / trbi_temperature(teacher), -INFINITY, 0.0};
+}
+
+int32_t trbi_open_row(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student,
+                      const trb_logits *teacher, int64_t row) {
+  trbi_name_row(pair, kernels, student, teacher, row);
   bool good = true;
   trbi_block block;
   for (int64_t i = 0; i < trbi_blocks(pair); i++) {
@@ -81,7 +86,7 @@ static trbi_survey survey_blocks(const trbi_pair *pair) {
 }
 
 /* Sums of base-2 exponents relative to the maxima become moments of natural logarithms. */
-static void summarize(trbi_pair *pair, const trbi_survey *sum, trbi_summary *out) {
+void trbi_summarize(trbi_pair *pair, const trbi_survey *sum, trbi_summary *out) {
   const double log_s = trbi_log(sum->mass_student), log_t = trbi_log(sum->mass_teacher);
   const double shift = log_s - log_t; /* of log(q/p) against LN2 * (x_teacher - x_student) */
   pair->scale_student.norm = log_s * TRBI_LOG2E;
@@ -93,6 +98,7 @@ static void summarize(trbi_pair *pair, const trbi_survey *sum, trbi_summary *out
   out->tokens_student = (int64_t)(sum->tokens_both + sum->student_only);
   out->student_only = sum->student_only;
   out->teacher_only = sum->teacher_only;
+  out->alone = (sum->mass_student - sum->both_student) / sum->mass_student;
   out->both_teacher = sum->both_teacher / sum->mass_teacher;
   const double gap = sum->gap_student / sum->both_student;
   out->gap = fma(TRBI_LN2, gap, shift);
@@ -101,12 +107,12 @@ static void summarize(trbi_pair *pair, const trbi_survey *sum, trbi_summary *out
   out->forward_kl = fma(TRBI_LN2, sum->gap_teacher / sum->both_teacher, shift) - trbi_log(out->both_teacher);
 }
 
-int32_t trbi_survey_row(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student,
-                        const trb_logits *teacher, int64_t row, trbi_summary *summary) {
+int32_t trbi_survey_row_exactly(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student,
+                                const trb_logits *teacher, int64_t row, trbi_summary *summary) {
   const int32_t bad = trbi_open_row(pair, kernels, student, teacher, row);
   if (bad != 0) return bad;
   const trbi_survey sum = survey_blocks(pair);
-  summarize(pair, &sum, summary);
+  trbi_summarize(pair, &sum, summary);
   return 0;
 }
 
@@ -151,6 +157,7 @@ trbi_tilt trbi_tilt_row(const trbi_pair *pair, double beta, double center) {
     sum.change += part.change;
     sum.square += part.square;
     sum.ratio += part.ratio;
+    sum.cube += part.cube;
   }
   return sum;
 }

@@ -25,6 +25,12 @@ typedef struct trbi_block {
 } trbi_block;
 
 int64_t trbi_blocks(const trbi_pair *pair);
+
+/* So many tokens and their padding. */
+static inline int64_t trbi_padded(int64_t tokens) {
+  return (tokens + TRBI_LANES - 1) / TRBI_LANES * TRBI_LANES;
+}
+
 void trbi_read_block(const trbi_pair *pair, int64_t number, trbi_block *block);
 
 /* One row of one model alone, likewise. */
@@ -39,17 +45,25 @@ typedef struct trbi_summary {
   double gap, variance;              /* mean and variance of log(q/p) under p on the common support */
   double student_only, teacher_only; /* tokens that the other model masks */
   int64_t tokens_student;            /* tokens that the student allows */
+  double alone;                      /* mass of p off it */
   double both_teacher;               /* mass of q on the common support */
 } trbi_summary;
+
+/* Names the row without reading it. */
+void trbi_name_row(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student, const trb_logits *teacher,
+                   int64_t row);
+
+/* Norms and summary from sums over the row. */
+void trbi_summarize(trbi_pair *pair, const trbi_survey *sum, trbi_summary *out);
 
 /* Names the row and reads it once for its largest logits: the scales are relative to these, norm 0. Returns 0, or
  * TRB_ROW_EMPTY or TRB_ROW_NOT_A_NUMBER. */
 int32_t trbi_open_row(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student,
                       const trb_logits *teacher, int64_t row);
 
-/* The same, and once more for the norms and the summary. */
-int32_t trbi_survey_row(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student,
-                        const trb_logits *teacher, int64_t row, trbi_summary *summary);
+/* The same, and once more for the norms and the summary, with exponents in double precision. */
+int32_t trbi_survey_row_exactly(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student,
+                                const trb_logits *teacher, int64_t row, trbi_summary *summary);
 
 /* A sum of mass * 2^top of any magnitudes. */
 typedef struct trbi_log_sum {

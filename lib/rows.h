@@ -23,10 +23,11 @@ typedef struct trbi_scale {
   double k, max, norm;
 } trbi_scale;
 
-/* The largest logit of a block (-inf if all are masked), and whether NaN or +inf is in it. */
+/* The largest logit of a block (-inf if all are masked), the least of those that are not masked (+inf), whether one is
+ * masked, and whether NaN or +inf is in it. */
 typedef struct trbi_peak {
-  float max;
-  bool bad;
+  float max, min;
+  bool masked, bad;
 } trbi_peak;
 
 /* First look at a block, x = k (logit - max) for both models, w = 2^x, d = x_teacher - x_student. `both` sums run over
@@ -45,8 +46,25 @@ typedef struct trbi_tilt {
   double divergence; /* sum w h - w + p */
   double change;     /* sum w - p */
   double square;     /* sum w h^2 */
+  double cube;       /* sum w h^3 */
   double ratio;      /* sum w log2(q/p) */
 } trbi_tilt;
+
+/* What lean kernels know of a row: scales as floats, whether both have the same k (then same is 1 and other 0, else the
+ * other way round), and logits so low that they weigh nothing. */
+typedef struct trbi_lean {
+  float k_student, k_teacher, max_student, max_teacher;
+  float same, other;
+  float low_student, low_teacher;
+} trbi_lean;
+
+/* First look of a lean kernel at a block, a = k (logit - max) for the student, b for the teacher, d = b - a. */
+typedef struct trbi_moments {
+  double p[4], q[4];                   /* sums of 2^a d^j and 2^b d^j over tokens that neither model masks */
+  double mean_student, mean_teacher;   /* sum 2^a a, sum 2^b b over all tokens */
+  double alone_student, alone_teacher; /* sums of 2^a, 2^b over tokens that the other model masks */
+  double tokens_both, student_only, teacher_only;
+} trbi_moments;
 
 /* Sums over a support S given as a mask, r = log(p/q). */
 typedef struct trbi_loss_sums {
@@ -75,6 +93,15 @@ typedef struct trbi_kernels {
   trbi_survey (*survey)(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher);
   trbi_tilt (*tilt)(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher, double beta,
                     double center);
+  /* Lean: `masked` tells whether a token may be. The tilt's h in bits is beta d - center, its ratio sums w d, and p and
+   * w are relative to the student's largest. */
+  trbi_moments (*moments)(const float *s, const float *t, int64_t n, const trbi_lean *row, bool masked);
+  trbi_tilt (*lean_tilt)(const float *s, const float *t, int64_t n, const trbi_lean *row, float beta, float center,
+                         bool masked);
+  /* sum p r - p + q over tokens that the student allows, r = log(p/q), and q over the others; p = 2^a and
+   * log2(q/p) = d + shift. grad = scale p (mean - d), or NULL. The student must not allow what the teacher masks. */
+  double (*lean_loss)(const float *s, const float *t, int64_t n, const trbi_lean *row, float shift, float mean,
+                      float scale, bool masked, float *grad);
   /* log2 of the blend's weight, (1-beta) log2 p + beta log2 q - norm, to floats and to doubles; -inf off the common
    * support */
   void (*blend)(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher, double beta,

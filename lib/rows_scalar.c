@@ -111,23 +111,40 @@ static inline float natural(double log2_ratio) {
 
 /* ---- Kernels ---- */
 
+static inline float larger(float a, float b) {
+  return a > b ? a : b;
+}
+
+/* The largest lane. */
+static inline float top_of(const float *lane) {
+  float eight[8], four[4];
+  for (int l = 0; l < 8; l++) eight[l] = larger(lane[l], lane[l + 8]);
+  for (int l = 0; l < 4; l++) four[l] = larger(eight[l], eight[l + 4]);
+  return larger(larger(four[0], four[2]), larger(four[1], four[3]));
+}
+
+/* Only a block with masked tokens is read again for the least of the others. */
+static float least_finite(const float *x, int64_t n) {
+  float low[TRBI_LANES]; /* of the negative values, to have one kind of fold */
+  FOR_LANES (l) low[l] = -INFINITY;
+  for (int64_t i = 0; i < n; i += TRBI_LANES)
+    FOR_LANES (l) low[l] = larger(x[i + l] > -INFINITY ? -x[i + l] : -INFINITY, low[l]);
+  return -top_of(low);
+}
+
 static trbi_peak peak(const float *x, int64_t n) {
-  float top[TRBI_LANES], bad[TRBI_LANES];
-  FOR_LANES (l) {
-    top[l] = -INFINITY;
-    bad[l] = 0.0f;
-  }
+  float top[TRBI_LANES], low[TRBI_LANES], bad[TRBI_LANES] = {0};
+  FOR_LANES (l) top[l] = low[l] = -INFINITY;
   for (int64_t i = 0; i < n; i += TRBI_LANES)
     FOR_LANES (l) {
       const float v = x[i + l];
-      top[l] = v > top[l] ? v : top[l];
+      top[l] = larger(v, top[l]);
+      low[l] = larger(-v, low[l]);
       bad[l] = v < INFINITY ? bad[l] : 1.0f;
     }
-  trbi_peak result = {-INFINITY, false};
-  FOR_LANES (l) {
-    result.max = top[l] > result.max ? top[l] : result.max;
-    result.bad |= bad[l] > 0.0f;
-  }
+  trbi_peak result = {.max = top_of(top), .min = -top_of(low), .bad = top_of(bad) > 0.0f};
+  result.masked = result.min == -INFINITY;
+  if (result.masked) result.min = least_finite(x, n);
   return result;
 }
 
@@ -169,6 +186,7 @@ static inline double log2_blend(token v, double beta, double norm) {
 static trbi_tilt tilt(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher, double beta,
                       double center) {
   double divergence[TRBI_LANES] = {0}, change[TRBI_LANES] = {0}, square[TRBI_LANES] = {0}, ratio[TRBI_LANES] = {0};
+  double cube[TRBI_LANES] = {0};
   for (int64_t i = 0; i < n; i += TRBI_LANES)
     FOR_LANES (l) {
       const token v = read_token(student, teacher, s[i + l], t[i + l]);
@@ -179,10 +197,16 @@ static trbi_tilt tilt(const float *s, const float *t, int64_t n, trbi_scale stud
       const trbi_term term = trbi_kl_term(p, w, h);
       divergence[l] += (double)term.divergence;
       change[l] += (double)term.change;
-      square[l] = fma((double)(w * h), (double)h, square[l]);
+      const double wh = (double)(w * h);
+      square[l] = fma(wh, (double)h, square[l]);
+      cube[l] = fma(wh * (double)h, (double)h, cube[l]);
       ratio[l] = fma((double)w, r, ratio[l]);
     }
-  return (trbi_tilt){fold(divergence), fold(change), fold(square), fold(ratio)};
+  return (trbi_tilt){.divergence = fold(divergence),
+                     .change = fold(change),
+                     .square = fold(square),
+                     .cube = fold(cube),
+                     .ratio = fold(ratio)};
 }
 
 static void blend(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher, double beta,
@@ -330,6 +354,8 @@ static void jsd_gradient(const float *s, const float *t, int64_t n, trbi_scale s
   }
 }
 
+#include "rows_lean.h"
+
 const trbi_kernels TRBI_TABLE = {
     TRBI_TABLE_ISA,
     load,
@@ -337,6 +363,9 @@ const trbi_kernels TRBI_TABLE = {
     peak,
     survey,
     tilt,
+    moments,
+    lean_tilt,
+    lean_loss,
     blend,
     blend_mass,
     mass,

@@ -1,13 +1,13 @@
 /* skd.c - speculative knowledge distillation (arXiv 2410.11325): the student's token, unless it is outside the
  * teacher's top-k; then the teacher's. The mixture is made explicit, so that its log-probabilities and divergences are
  * exact. */
-#include "skd.h"
-
-#include <math.h>
-
 #include "dmath.h"
 #include "fmath.h"
+#include "outline.h"
+#include "skd.h"
 #include "support.h"
+
+#include <math.h>
 
 typedef struct skd_job {
   const trbi_kernels *kernels;

@@ -1,154 +1,12 @@
-/* solve.c - the blend of a row: how much teacher a KL budget buys (arXiv 2605.31159, section 2 of docs/math.md).
- *
- * A point of the search is one pass over the vocabulary that sums f = w h - w + p for w = p e^h, h = beta log(q/p) - c.
- * With G = sum w - p, which says how far c is from A(beta) = log Z:
- *
- *     KL(mu||p) = (sum f - psi(G)) / (1 + G),    psi(G) = (1 + G) log(1 + G) - G
- *
- * exactly, for any c. No f is negative, so small divergences keep their relative accuracy; docs/numerics.md has the
- * error bound. c is extrapolated from the point before; where it is off by so much that psi cancels f, the pass is
- * repeated. */
+/* solve.c - the blend of a row: how much teacher a KL budget buys (arXiv 2605.31159, section 2 of docs/math.md). */
 #include <math.h>
-#include <string.h>
 
 #include "dmath.h"
-#include "pass.h"
+#include "search.h"
 #include "tally.h"
 
-/* One beta that the search has looked at. */
-typedef struct point {
-  double beta;
-  double log2_z;     /* A(beta) in bits: a center in nats would lose the last place of huge exponents */
-  double kl_student; /* KL(mu||p) */
-  double mean;       /* E_mu log(q/p) = A'(beta) */
-  double variance;   /* Var_mu log(q/p) = A''(beta) */
-} point;
-
-typedef struct search {
-  const trbi_pair *pair;
-  point last; /* to extrapolate from */
-  int32_t passes;
-} search;
-
-/* ---- One point ---- */
-
-/* True if the center was near enough: psi takes less than half of the sum. */
-static bool usable(const trbi_tilt *sum) {
-  return fabs(sum->change) < 0.5 && trbi_kl_excess(sum->change) <= 0.5 * sum->divergence;
-}
-
-static trbi_tilt pass(search *look, double beta, double center) {
-  look->passes++;
-  return trbi_tilt_row(look->pair, beta, center);
-}
-
-static point make_point(double beta, double center, const trbi_tilt *sum, double old_variance) {
-  const double z = 1.0 + sum->change;
-  const double mean_h = (sum->divergence + sum->change) / z;
-  const double spread = fmax(0.0, sum->square / z - mean_h * mean_h); /* Var_mu h = beta^2 A'' */
-  return (point){.beta = beta,
-                 .log2_z = center + TRBI_LOG2E * trbi_log1p(sum->change),
-                 .kl_student = fmax(0.0, (sum->divergence - trbi_kl_excess(sum->change)) / z),
-                 .mean = TRBI_LN2 * sum->ratio / z,
-                 .variance = beta > 1e-100 ? spread / (beta * beta) : old_variance};
-}
-
-static point evaluate(search *look, double beta) {
-  const point *from = &look->last;
-  const double step = beta - from->beta;
-  double center = from->log2_z + TRBI_LOG2E * step * (from->mean + 0.5 * step * from->variance);
-  trbi_tilt sum = pass(look, beta, center);
-  for (int again = 0; again < 3 && !usable(&sum); again++) {
-    if (fabs(sum.change) < 0.5) {
-      center += TRBI_LOG2E * trbi_log1p(sum.change);
-    } else {
-      center = trbi_log2_blend_mass(look->pair, beta);
-      look->passes++;
-    }
-    sum = pass(look, beta, center);
-  }
-  look->last = make_point(beta, center, &sum, from->variance);
-  return look->last;
-}
-
-/* ---- The search for a budget ---- */
-
-/* The bracket: KL(mu||p) is inside the budget at `below`, outside at `above`. A point between `bottom` and `top` ends
- * the search; both lie a little under the budget, so that rounding cannot pass it. */
-typedef struct bracket {
-  point below, above;
-  double bottom, target, top;
-} bracket;
-
-/* Narrows the bracket by one point. True if that was good enough. */
-static bool narrow(bracket *b, const point *at) {
-  if (at->kl_student <= b->top)
-    b->below = *at;
-  else
-    b->above = *at;
-  return at->kl_student <= b->top && at->kl_student >= b->bottom;
-}
-
-static uint64_t order_of(double beta) {
-  uint64_t bits;
-  memcpy(&bits, &beta, sizeof bits);
-  return bits;
-}
-
-static double in_order(uint64_t bits) {
-  double beta;
-  memcpy(&beta, &bits, sizeof beta);
-  return beta;
-}
-
-/* The double halfway between two in [0, 1] in the order of doubles: 62 halvings tell any two apart, however small. */
-static double middle(const bracket *b) {
-  const uint64_t low = order_of(b->below.beta), high = order_of(b->above.beta);
-  return in_order(low + (high - low) / 2);
-}
-
-static void bisect(search *look, bracket *b) {
-  for (double beta = middle(b); beta > b->below.beta; beta = middle(b)) {
-    const point at = evaluate(look, beta);
-    if (narrow(b, &at)) return;
-  }
-}
-
-/* A Newton step on log KL against log beta, whose slope is 2 at small beta and changes slowly. */
-static double newton_step(const point *at, double target) {
-  const double slope = at->beta * at->beta * at->variance / at->kl_student;
-  return at->beta * trbi_exp(trbi_log(target / at->kl_student) / slope);
-}
-
-/* Newton steps inside the bracket. One that leaves the bracket, or follows one that did not halve the error, is
- * replaced by the middle; so there are at most twice as many points as halvings. */
-static void newton(search *look, bracket *b, double first) {
-  double beta = first, error = INFINITY;
-  for (;;) {
-    if (!(beta > b->below.beta && beta < b->above.beta)) beta = middle(b);
-    if (!(beta > b->below.beta)) return;
-    const point at = evaluate(look, beta);
-    if (narrow(b, &at)) return;
-    const double before = error;
-    error = fabs(trbi_log(at.kl_student / b->target));
-    beta = error <= 0.5 * before ? newton_step(&at, b->target) : middle(b);
-    if (!(error <= 0.5 * before)) error = INFINITY;
-  }
-}
-
-/* Where logits are far apart KL grows so steeply that rounding, which moves it by a few units in the last place of
- * beta, could take it over the budget; or it jumps between neighboring doubles and none meets the target. A step back
- * makes sure. */
-static void settle(search *look, bracket *b) {
-  const point *at = &b->below;
-  const uint64_t order = order_of(at->beta);
-  const bool steep = at->beta * at->beta * at->variance > 1e7 * at->kl_student; /* d log KL / d log beta */
-  if ((at->kl_student >= b->bottom && !steep) || order <= 16) return;
-  const point back = evaluate(look, in_order(order - 16));
-  if (back.kl_student <= b->top) b->below = back; /* not so only where KL is nothing but rounding, below 1e-30 */
-}
-
-/* ---- A row ---- */
+/* The default tolerances in double precision and by lean kernels, and the least that leaves room for their error. */
+static const double EXACT_TOLERANCE = 2e-5, LEAN_TOLERANCE = 6e-5, LEAST_LEAN_TOLERANCE = 4e-5;
 
 typedef struct row_job {
   const trbi_kernels *kernels;
@@ -157,48 +15,120 @@ typedef struct row_job {
   const double *values; /* budgets or betas */
   int64_t n_values;
   double tolerance;
+  bool exact; /* no outlines */
   int32_t method;
   trb_blend *out;
   trbi_tally tally;
 } row_job;
 
+/* ---- The largest beta within a budget ---- */
+
 /* beta -> 0+: p on the common support. */
-static point start_at_zero(search *look, const trbi_summary *summary) {
-  point at = {.mean = summary->gap, .variance = summary->variance};
-  if (summary->student_only > 0.0) {
+static trbi_point start_at_zero(trbi_search *look, const trbi_summary *summary) {
+  trbi_point at = {.mean = summary->gap, .variance = summary->variance};
+  if (summary->alone > 0.5) { /* what is common may be too little for a sum of all to show it */
     at.log2_z = trbi_log2_blend_mass(look->pair, 0.0);
     at.kl_student = -TRBI_LN2 * at.log2_z;
     look->passes++;
+  } else if (summary->student_only > 0.0) {
+    at.kl_student = -trbi_log1p(-summary->alone);
+    at.log2_z = -TRBI_LOG2E * at.kl_student;
   }
   return at;
 }
 
-/* The largest beta within the budget, 0 if none is. */
-static point solve_row(search *look, const row_job *job, const trbi_summary *summary, double budget) {
-  const point zero = start_at_zero(look, summary);
-  if (!(zero.log2_z > -INFINITY && zero.kl_student <= budget)) return (point){0};
-  point one = {.beta = 1.0, .kl_student = summary->forward_kl, .log2_z = TRBI_LOG2E * trbi_log(summary->both_teacher)};
+/* Brackets the beta that is looked for. True if it is known already: 0, because none is within the budget, or 1. */
+static bool open_bracket(trbi_search *look, const row_job *job, const trbi_summary *summary, double budget,
+                         trbi_bracket *b, trbi_point *at) {
+  const trbi_point zero = start_at_zero(look, summary);
+  *at = (trbi_point){0};
+  if (!(zero.log2_z > -INFINITY && zero.kl_student <= budget)) return true;
+  trbi_point one = {
+      .beta = 1.0, .kl_student = summary->forward_kl, .log2_z = TRBI_LOG2E * trbi_log(summary->both_teacher)};
   /* The survey's figure is good to 1e-6: only a teacher that is clearly outside saves the pass. */
   if (!(one.kl_student > budget * 1.01 + 1e-4)) {
     look->last = one;
-    one = evaluate(look, 1.0);
-    if (one.kl_student <= budget) return one;
+    *at = one = trbi_look(look, 1.0);
+    if (one.kl_student <= budget) return true;
   }
   const double room = budget - zero.kl_student;
-  bracket b = {.below = zero, .above = one};
-  b.bottom = budget - 0.9 * job->tolerance * room;
-  b.target = budget - 0.5 * job->tolerance * room;
-  b.top = budget - 0.1 * job->tolerance * room;
+  *b = (trbi_bracket){.below = zero, .above = one};
+  b->bottom = budget - 0.9 * job->tolerance * room;
+  b->target = budget - 0.5 * job->tolerance * room;
+  b->top = budget - 0.1 * job->tolerance * room;
   look->last = zero;
+  return false;
+}
+
+/* KL grows like beta^2 A''(0) / 2 at first. */
+static double first_guess(const trbi_bracket *b, const trbi_summary *summary, double budget) {
+  return sqrt(2.0 * (budget - b->below.kl_student) / summary->variance);
+}
+
+static trbi_point solve_by_row(trbi_search *look, const row_job *job, const trbi_summary *summary, double budget) {
+  trbi_bracket b;
+  trbi_point at;
+  look->by = TRBI_BY_ROW;
+  if (open_bracket(look, job, summary, budget, &b, &at)) return at;
   if (job->method == TRB_METHOD_BISECTION)
-    bisect(look, &b);
+    trbi_bisect(look, &b);
   else
-    newton(look, &b, sqrt(2.0 * room / summary->variance));
-  settle(look, &b);
+    trbi_newton(look, &b, first_guess(&b, summary, budget));
+  trbi_settle(look, &b);
   return b.below;
 }
 
-static trb_blend describe(const trbi_pair *pair, const trbi_summary *summary, const point *at) {
+/* Floats hold the exponents of the tokens that count, which are sums of log2 p and h: neither is large for most of mu,
+ * nor for the few tokens that may carry its KL. */
+static bool suits_lean(const trbi_point *at) {
+  return at->mean * at->mean + at->variance < 100.0 && at->reach < 300.0;
+}
+
+/* A lean pass at a beta that is near the target, and the short step that may be missing: true if that ends the search.
+ * If not, *beta is the next one to look at, or NaN if lean passes lead nowhere. */
+static bool look_near(trbi_search *look, const trbi_bracket *b, double *beta, trbi_point *at) {
+  double step;
+  *at = trbi_look(look, *beta);
+  *beta = NAN;
+  if (!suits_lean(at) || !(at->kl_student > 0.5 * b->target && at->kl_student < 2.0 * b->target)) return false;
+  if (at->kl_student >= b->bottom && at->kl_student <= b->top) return true;
+  const bool short_step = trbi_step_to(at, b->target, &step);
+  *beta = at->beta + step;
+  if (short_step) *at = trbi_shift(at, step);
+  return short_step;
+}
+
+/* Checks what the model found. False if that leads nowhere in three passes. */
+static bool verify(trbi_search *look, const trbi_bracket *b, double beta, trbi_point *at) {
+  bool done = false;
+  for (int tries = 0; tries < 3 && !done; tries++) {
+    beta = (double)(float)beta;
+    done = beta > 0.0 && beta < 1.0 && look_near(look, b, &beta, at);
+  }
+  return done;
+}
+
+/* Searches in the model and checks what it finds. False if only the row itself can tell. */
+static bool solve_by_outline(trbi_search *look, const row_job *job, const trbi_summary *summary, double budget,
+                             trbi_point *at) {
+  trbi_bracket b;
+  look->by = TRBI_BY_MODEL;
+  const bool known = open_bracket(look, job, summary, budget, &b, at);
+  if (known && at->beta == 0.0) return true;
+  if (!known) {
+    trbi_newton(look, &b, first_guess(&b, summary, budget));
+    look->last = b.below;
+    look->by = TRBI_BY_LEAN;
+    return verify(look, &b, b.below.beta, at);
+  }
+  look->by = TRBI_BY_LEAN;
+  *at = trbi_look(look, 1.0);
+  return suits_lean(at) && at->kl_student <= budget * (1.0 - 1e-5);
+}
+
+/* ---- A row ---- */
+
+static trb_blend describe(const trbi_pair *pair, const trbi_summary *summary, const trbi_point *at) {
   trb_blend blend = {.beta = at->beta, .reverse_kl = summary->reverse_kl};
   blend.lse_student = pair->lse_student;
   blend.lse_teacher = pair->lse_teacher;
@@ -216,20 +146,33 @@ static trb_blend describe(const trbi_pair *pair, const trbi_summary *summary, co
   return blend;
 }
 
+/* Reads the row for the first time. */
+static int32_t survey(const row_job *job, int64_t row, trbi_pair *pair, trbi_summary *summary, trbi_outline *outline,
+                      trbi_search *look) {
+  const int32_t status =
+      job->exact ? TRBI_NO_OUTLINE
+                 : trbi_outline_row(pair, job->kernels, job->student, job->teacher, row, true, summary, outline);
+  *look = (trbi_search){.pair = pair, .outline = outline, .passes = 1};
+  if (status != TRBI_NO_OUTLINE) return status;
+  *look = (trbi_search){.pair = pair, .passes = 2};
+  return trbi_survey_row_exactly(pair, job->kernels, job->student, job->teacher, row, summary);
+}
+
 /* Reads the row; on success `finish` turns it into a blend. */
 static void run_row(row_job *job, int64_t row,
-                    int32_t (*finish)(const row_job *, search *, const trbi_summary *, double, point *)) {
+                    int32_t (*finish)(const row_job *, trbi_search *, const trbi_summary *, double, trbi_point *)) {
   trbi_pair pair;
   trbi_summary summary;
+  trbi_outline outline;
+  trbi_search look;
   trb_blend *out = &job->out[row];
-  const int32_t bad = trbi_survey_row(&pair, job->kernels, job->student, job->teacher, row, &summary);
+  const int32_t bad = survey(job, row, &pair, &summary, &outline, &look);
   if (bad != 0) {
     *out = (trb_blend){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, bad, 1};
     trbi_tally_add(&job->tally, row, bad);
     return;
   }
-  search look = {.pair = &pair, .passes = 2};
-  point at = {0};
+  trbi_point at = {0};
   const int32_t status = finish(job, &look, &summary, job->values[job->n_values == 1 ? 0 : row], &at);
   *out = describe(&pair, &summary, &at);
   out->status = status;
@@ -237,18 +180,21 @@ static void run_row(row_job *job, int64_t row,
   if (job->lone) out->kl_teacher = out->reverse_kl = out->lse_teacher = NAN;
 }
 
-static int32_t finish_budget(const row_job *job, search *look, const trbi_summary *summary, double budget, point *at) {
+static int32_t finish_budget(const row_job *job, trbi_search *look, const trbi_summary *summary, double budget,
+                             trbi_point *at) {
   if (budget == 0.0) return TRB_ROW_STUDENT;
-  *at = solve_row(look, job, summary, budget);
+  if (look->outline == NULL || !solve_by_outline(look, job, summary, budget, at))
+    *at = solve_by_row(look, job, summary, budget);
   return at->beta == 1.0 ? TRB_ROW_TEACHER : at->beta > 0.0 ? TRB_ROW_BLENDED : TRB_ROW_UNREACHABLE;
 }
 
-static int32_t finish_beta(const row_job *job, search *look, const trbi_summary *summary, double beta, point *at) {
+static int32_t finish_beta(const row_job *job, trbi_search *look, const trbi_summary *summary, double beta,
+                           trbi_point *at) {
   (void)job;
   if (beta == 0.0) return TRB_ROW_GIVEN;
   look->last = start_at_zero(look, summary);
   if (!(look->last.log2_z > -INFINITY)) return TRB_ROW_UNREACHABLE;
-  *at = evaluate(look, beta);
+  *at = trbi_look(look, beta);
   return TRB_ROW_GIVEN;
 }
 
@@ -304,8 +250,8 @@ trb_status trb_solve(trb_context *ctx, const trb_logits *student, const trb_logi
   trb_status status =
       trbi_read_options(ctx, "options", options, &known, sizeof known, TRBI_SIZE_TO(trb_solve_options, reserved));
   if (status != TRB_OK) return status;
-  if (known.tolerance == 0.0) known.tolerance = 2e-5;
-  if (!(known.tolerance >= 1e-5 && known.tolerance <= 0.5))
+  const bool given = known.tolerance != 0.0;
+  if (given && !(known.tolerance >= 1e-5 && known.tolerance <= 0.5))
     return trbi_fail(ctx, TRB_EINVAL, "options->tolerance: expected 0 or a number in [1e-5, 0.5], got %g",
                      known.tolerance);
   if (known.method != TRB_METHOD_NEWTON && known.method != TRB_METHOD_BISECTION)
@@ -316,8 +262,10 @@ trb_status trb_solve(trb_context *ctx, const trb_logits *student, const trb_logi
   if (status != TRB_OK) return status;
   row_job job = {
       .student = student, .teacher = teacher, .lone = teacher == NULL, .values = budget, .n_values = n_budget};
-  job.tolerance = known.tolerance;
   job.method = known.method;
+  job.exact = trbi_common_vocab(student, job.lone ? student : teacher) <= TRBI_SHORT ||
+              known.method == TRB_METHOD_BISECTION || (given && known.tolerance < LEAST_LEAN_TOLERANCE);
+  job.tolerance = given ? known.tolerance : job.exact ? EXACT_TOLERANCE : LEAN_TOLERANCE;
   job.out = out;
   return run(ctx, &job, budget_row);
 }

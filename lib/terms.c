@@ -4,6 +4,7 @@
 
 #include "dmath.h"
 #include "loss.h"
+#include "outline.h"
 
 typedef struct term_job {
   const trbi_kernels *kernels;

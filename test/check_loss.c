@@ -66,6 +66,8 @@ static double gradient_tolerance(const loss_case *c, const oracle *o, const orac
   int32_t form = form_of(c);
   long double bracket = 1 + fabsl(l->loss);
   if (in[j] && !isinf(r)) bracket += r;
+  /* The exponents of long rows are single precision. */
+  if (o->n > 4096) bracket *= 2 + fabsl(oracle_log_p(o, j)) / 8;
   if (form == TRB_FORM_RENORMALIZED) {
     bracket += fabsl(l->log_ratio);
     p = in[j] ? expl(oracle_log_p(o, j) - l->log_mass) : 0;

@@ -189,7 +189,7 @@ START_TEST(test_threads) {
   rng g = {0x171 + (uint64_t)_i};
   inputs in;
   models m;
-  const int64_t vocab = long_row(2600);
+  const int64_t vocab = long_row(5200);
   fill_inputs(&in, &m, &g, vocab, _i);
   trb_context *one = context_with(1, TRB_ISA_AUTO);
   results *reference = results_new(vocab, 0);

@@ -243,23 +243,25 @@ END_TEST
 
 /* Into the student's buffer, the teacher's, or one of another type: as into a third one. */
 START_TEST(test_in_place) {
-  static const int64_t sizes[] = {3, 100, 1024, 1025, 3000};
+  static const int64_t sizes[] = {3, 100, 1024, 1025, 3000, 5000};
   rng g = {0x404};
-  for (int i = 0; i < 5 * 5; i++) {
-    int32_t form = i / 5;
-    models m = models_random(&g, FAMILY_MASK_STUDENT, 2, sizes[i % 5], _i);
-    matrix out = matrix_new(2, sizes[i % 5], 0, _i, 0.0f);
+  for (int i = 0; i < 5 * 6; i++) {
+    int32_t form = i / 6;
+    models m = models_random(&g, FAMILY_MASK_STUDENT, 2, sizes[i % 6], _i);
+    matrix out = matrix_new(2, sizes[i % 6], 0, _i, 0.0f);
     double weight[2] = {1.5, -0.25}, loss[2], own_loss[2];
+    trb_loss_row rows[2], own_rows[2];
     trb_loss_options options = {sizeof options, form, form ? i % 3 : 0, form && i % 3 ? 3 : 0, NULL};
-    trb_status status = trb_reverse_kl(NULL, &m.s.view, &m.t.view, weight, &options, loss, &out.view, NULL);
+    trb_status status = trb_reverse_kl(NULL, &m.s.view, &m.t.view, weight, &options, loss, &out.view, rows);
     ck_assert(status == TRB_OK || status == TRB_EROWS); /* a support may be masked */
     for (int who = 0; who < 2; who++) {
       models n = {matrix_copy(&m.s), matrix_copy(&m.t)};
       matrix *own = who ? &n.t : &n.s;
-      ck_assert_int_eq(trb_reverse_kl(NULL, &n.s.view, &n.t.view, weight, &options, own_loss, &own->view, NULL),
+      ck_assert_int_eq(trb_reverse_kl(NULL, &n.s.view, &n.t.view, weight, &options, own_loss, &own->view, own_rows),
                        status);
       ck_assert_mem_eq(own->block, out.block, out.bytes);
       ck_assert_mem_eq(loss, own_loss, sizeof loss);
+      ck_assert_mem_eq(rows, own_rows, sizeof rows);
       models_free(&n);
     }
     matrix_free(&out);
@@ -270,9 +272,10 @@ END_TEST
 
 /* Each output by itself says what it says in company. */
 START_TEST(test_outputs_are_optional) {
+  const int64_t vocab = _i == 0 ? 1500 : 5000;
   rng g = {0x405};
-  models m = models_random(&g, FAMILY_CORRELATED, 3, 1500, TRB_F32);
-  matrix grad = matrix_new(3, 1500, 0, TRB_F32, 0.0f), only = matrix_new(3, 1500, 0, TRB_F32, 0.0f);
+  models m = models_random(&g, FAMILY_CORRELATED, 3, vocab, TRB_F32);
+  matrix grad = matrix_new(3, vocab, 0, TRB_F32, 0.0f), only = matrix_new(3, vocab, 0, TRB_F32, 0.0f);
   double loss[3], only_loss[3];
   trb_loss_row rows[3], only_rows[3];
   for (int32_t form = 0; form < 5; form++) {
@@ -321,7 +324,7 @@ TCase *reverse_kl_edges_case(void) {
   tcase_add_loop_test(tc, test_top_k, 0, 3);
   tcase_add_loop_test(tc, test_weight_zero_is_not_read, 0, 3);
   tcase_add_loop_test(tc, test_in_place, 0, 3);
-  tcase_add_test(tc, test_outputs_are_optional);
+  tcase_add_loop_test(tc, test_outputs_are_optional, 0, 2);
   tcase_add_test(tc, test_error_text_counts_rows);
   return tc;
 }

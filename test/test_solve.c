@@ -72,6 +72,17 @@ START_TEST(test_accuracy) {
 }
 END_TEST
 
+/* Rows just long enough for an outline, so that many can be tried: lean kernels and the model of the tail. */
+START_TEST(test_long_rows) {
+  rng g = {0x10E6 + (uint64_t)_i};
+  solve_worst newton = {0};
+  newton.over = -1.0;
+  const int64_t batches = scaled(300) / BATCH + 1;
+  for (int64_t i = 0; i < batches; i++) check_batch(&g, _i, rng_between(&g, 4097, 9000), TRB_METHOD_NEWTON, &newton);
+  solve_report(family_name(_i), &newton);
+}
+END_TEST
+
 /* Vocabularies of real models. */
 START_TEST(test_large_vocabularies) {
   rng g = {0x1A36E + (uint64_t)_i};
@@ -91,6 +102,7 @@ Suite *solve_suite(void) {
   suite_add_tcase(suite, solve_properties_case());
   TCase *tc = long_case("accuracy");
   tcase_add_loop_test(tc, test_accuracy, 0, FAMILIES);
+  tcase_add_loop_test(tc, test_long_rows, 0, FAMILIES);
   tcase_add_loop_test(tc, test_large_vocabularies, 0, FAMILIES);
   suite_add_tcase(suite, tc);
   return suite;

@@ -8,7 +8,8 @@
  *   move    reads both rows twice and writes one: the traffic of a loss with its gradient
  *
  * A figure is the median over repeats of the ratio of two times taken one after the other. Rows are walked in turn, far
- * more of them than the caches hold. Output: a table, or JSON lines with --json. */
+ * more of them than the caches hold. The last columns compare the library with itself: rows in half precision with the
+ * same rows in f32, and all rows in one call by one and by two threads. Output: a table, or JSON lines with --json. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,7 +19,7 @@
 
 #include "trb.h"
 
-enum { ROWS = 32, REPEATS = 9, MAX_VOCAB = 262144 };
+enum { ROWS = 64, REPEATS = 9, MAX_VOCAB = 262144 };
 
 /* ---- Floors ---- */
 
@@ -133,8 +134,8 @@ static void fill(int family, float *s, float *t, int64_t n) {
     s[i] = (float)(scale * base + spike);
     t[i] =
         (float)(family == 3 ? scale * noise + (uniform() < 2e-4 ? 10.0 * uniform() : 0.0) : s[i] + 0.4 * scale * noise);
-    if (family == 4 && uniform() < 0.1) t[i] = -INFINITY;
-    if (family == 4 && uniform() < 0.1) s[i] = -INFINITY;
+    if (family == 4 && uniform() < 0.1) t[i] = s[i] = -INFINITY;
+    if (family == 4 && uniform() < 0.01 && s[i] < 0.0f) t[i] = -INFINITY;
   }
 }
 
@@ -158,14 +159,16 @@ static double median(double *x, int n) {
 
 typedef struct batch {
   float *s, *t, *grad;
+  uint16_t *half_s, *half_t, *half_grad;
+  int32_t half; /* TRB_F16 or TRB_BF16 */
   int64_t vocab;
   double budget;
   floors floor;
-  trb_context *ctx;
+  trb_context *ctx, *two; /* one thread, two */
   trb_blend blend[ROWS];
 } batch;
 
-typedef enum work { STREAM, LSE, MOVE, SOLVE, SAMPLE, LOSS, WORKS } work;
+typedef enum work { STREAM, LSE, MOVE, SOLVE, SAMPLE, LOSS, HALF_SOLVE, HALF_LOSS, WORKS } work;
 
 static volatile float sink;
 
@@ -173,8 +176,28 @@ static trb_logits row_of(const batch *b, float *data, int row) {
   return (trb_logits){data + (int64_t)row * b->vocab, 1, b->vocab, b->vocab, TRB_F32, 0.0f};
 }
 
+static trb_logits half_row_of(const batch *b, uint16_t *data, int row) {
+  return (trb_logits){data + (int64_t)row * b->vocab, 1, b->vocab, b->vocab, b->half, 0.0f};
+}
+
+/* The blend of the model with itself at weight 0 is the model: its logits less their log-sum-exp, in another dtype. */
+static void make_halves(batch *b) {
+  for (int row = 0; row < ROWS; row++) {
+    trb_logits from[] = {row_of(b, b->s, row), row_of(b, b->t, row)};
+    trb_logits to[] = {half_row_of(b, b->half_s, row), half_row_of(b, b->half_t, row)};
+    for (int m = 0; m < 2; m++) {
+      const double zero = 0.0;
+      trb_blend blend;
+      trb_blend_at(b->ctx, &from[m], NULL, &zero, 1, &blend);
+      trb_write_blend(b->ctx, &from[m], NULL, &blend, &to[m]);
+    }
+  }
+}
+
 static double time_row(batch *b, work what, int row) {
   const trb_logits s = row_of(b, b->s, row), t = row_of(b, b->t, row), grad = row_of(b, b->grad, row);
+  const trb_logits half_s = half_row_of(b, b->half_s, row), half_t = half_row_of(b, b->half_t, row);
+  const trb_logits half_grad = half_row_of(b, b->half_grad, row);
   const double start = now();
   double loss;
   trb_draw draw;
@@ -194,92 +217,134 @@ static double time_row(batch *b, work what, int row) {
   case SAMPLE:
     trb_sample(b->ctx, &s, &t, &b->blend[row], NULL, &draw);
     break;
-  default:
+  case LOSS:
     trb_reverse_kl(b->ctx, &s, &t, NULL, NULL, &loss, &grad, NULL);
+    break;
+  case HALF_SOLVE:
+    trb_solve(b->ctx, &half_s, &half_t, &b->budget, 1, NULL, &b->blend[row]);
+    break;
+  default:
+    trb_reverse_kl(b->ctx, &half_s, &half_t, NULL, NULL, &loss, &half_grad, NULL);
   }
   return now() - start;
 }
 
+/* All rows in one call. */
+static double time_rows(batch *b, trb_context *ctx) {
+  const trb_logits s = {b->s, ROWS, b->vocab, b->vocab, TRB_F32, 0.0f};
+  const trb_logits t = {b->t, ROWS, b->vocab, b->vocab, TRB_F32, 0.0f};
+  const double start = now();
+  trb_solve(ctx, &s, &t, &b->budget, 1, NULL, b->blend);
+  return now() - start;
+}
+
+enum { SOLVE_LSE, SAMPLE_SOLVE, LOSS_MOVE, HALF_SOLVE_F32, HALF_LOSS_F32, TWO_THREADS, RATIOS };
+
 typedef struct figures {
   double us[WORKS]; /* median microseconds a row */
-  double solve_lse, sample_solve, loss_move, lse_stream;
+  double ratio[RATIOS];
 } figures;
 
 /* Each repeat walks the rows once per kind of work, the rows of different kinds interleaved. */
 static figures measure(batch *b) {
-  double total[WORKS][REPEATS], ratio[4][REPEATS];
+  double total[WORKS][REPEATS], ratio[RATIOS][REPEATS];
   for (int repeat = -1; repeat < REPEATS; repeat++) {
     double sum[WORKS] = {0};
     for (int row = 0; row < ROWS; row++)
       for (int w = 0; w < WORKS; w++) /* a different row each time, so that none is warm */
         sum[w] += time_row(b, (work)w, w == SAMPLE ? row : (row + w * (ROWS / WORKS)) % ROWS);
+    const double one = time_rows(b, b->ctx), two = time_rows(b, b->two);
     if (repeat < 0) continue;
     for (int w = 0; w < WORKS; w++) total[w][repeat] = sum[w] / ROWS * 1e6;
-    ratio[0][repeat] = sum[SOLVE] / sum[LSE];
-    ratio[1][repeat] = (sum[SOLVE] + sum[SAMPLE]) / sum[SOLVE];
-    ratio[2][repeat] = sum[LOSS] / sum[MOVE];
-    ratio[3][repeat] = sum[LSE] / sum[STREAM];
+    ratio[SOLVE_LSE][repeat] = sum[SOLVE] / sum[LSE];
+    ratio[SAMPLE_SOLVE][repeat] = (sum[SOLVE] + sum[SAMPLE]) / sum[SOLVE];
+    ratio[LOSS_MOVE][repeat] = sum[LOSS] / sum[MOVE];
+    ratio[HALF_SOLVE_F32][repeat] = sum[HALF_SOLVE] / sum[SOLVE];
+    ratio[HALF_LOSS_F32][repeat] = sum[HALF_LOSS] / sum[LOSS];
+    ratio[TWO_THREADS][repeat] = one / two;
   }
   figures f;
   for (int w = 0; w < WORKS; w++) f.us[w] = median(total[w], REPEATS);
-  f.solve_lse = median(ratio[0], REPEATS);
-  f.sample_solve = median(ratio[1], REPEATS);
-  f.loss_move = median(ratio[2], REPEATS);
-  f.lse_stream = median(ratio[3], REPEATS);
+  for (int i = 0; i < RATIOS; i++) f.ratio[i] = median(ratio[i], REPEATS);
   return f;
 }
 
 static void print(bool json, const batch *b, const char *family, const figures *f) {
+  static const char *const works[] = {"stream", "lse", "move", "solve", "sample", "loss", "half solve", "half loss"};
+  static const char *const ratios[] = {
+      "solve/lse", "(solve+sample)/solve", "loss/move", "half solve/f32 solve", "half loss/f32 loss", "one thread/two"};
   int passes = 0;
   for (int r = 0; r < ROWS; r++) passes += b->blend[r].passes;
-  if (json)
-    printf("{\"family\": \"%s\", \"vocab\": %lld, \"budget\": %g, \"isa\": %d, \"passes\": %.2f, \"us\": {\"stream\": "
-           "%.1f, "
-           "\"lse\": %.1f, \"move\": %.1f, \"solve\": %.1f, \"sample\": %.1f, \"loss\": %.1f}, \"solve/lse\": %.3f, "
-           "\"(solve+sample)/solve\": %.3f, \"loss/move\": %.3f}\n",
-           family, (long long)b->vocab, b->budget, trb_context_isa(b->ctx), (double)passes / ROWS, f->us[STREAM],
-           f->us[LSE], f->us[MOVE], f->us[SOLVE], f->us[SAMPLE], f->us[LOSS], f->solve_lse, f->sample_solve,
-           f->loss_move);
-  else
-    printf("%-12s %9.1f %9.1f %7.2f %9.1f %10.2f %12.3f %10.2f\n", family, f->us[STREAM], f->us[LSE],
-           (double)passes / ROWS, f->us[SOLVE], f->solve_lse, f->sample_solve, f->loss_move);
+  if (json) {
+    printf("{\"family\": \"%s\", \"vocab\": %lld, \"budget\": %g, \"half\": \"%s\", \"isa\": %d, \"passes\": %.2f",
+           family, (long long)b->vocab, b->budget, b->half == TRB_F16 ? "f16" : "bf16", trb_context_isa(b->ctx),
+           (double)passes / ROWS);
+    for (int w = 0; w < WORKS; w++) printf(", \"%s us\": %.1f", works[w], f->us[w]);
+    for (int i = 0; i < RATIOS; i++) printf(", \"%s\": %.3f", ratios[i], f->ratio[i]);
+    printf("}\n");
+  } else {
+    printf("%-12s %8.1f %8.1f %7.2f %8.1f %10.2f %8.2f %10.2f %11.2f %10.2f %12.2f\n", family, f->us[STREAM],
+           f->us[LSE], (double)passes / ROWS, f->us[SOLVE], f->ratio[SOLVE_LSE], f->ratio[SAMPLE_SOLVE],
+           f->ratio[LOSS_MOVE], f->ratio[HALF_SOLVE_F32], f->ratio[HALF_LOSS_F32], f->ratio[TWO_THREADS]);
+  }
   fflush(stdout);
+}
+
+static bool read_options(int argc, char **argv, bool *json, batch *b) {
+  for (int i = 1; i < argc; i++) {
+    if (strcmp(argv[i], "--json") == 0)
+      *json = true;
+    else if (strncmp(argv[i], "--vocab=", 8) == 0 && atoll(argv[i] + 8) >= 1024 && atoll(argv[i] + 8) <= MAX_VOCAB)
+      b->vocab = atoll(argv[i] + 8) / 64 * 64;
+    else if (strncmp(argv[i], "--budget=", 9) == 0 && atof(argv[i] + 9) > 0.0)
+      b->budget = atof(argv[i] + 9);
+    else if (strcmp(argv[i], "--half=f16") == 0)
+      b->half = TRB_F16;
+    else
+      return false;
+  }
+  return true;
+}
+
+static bool take_memory(batch *b) {
+  const size_t n = (size_t)ROWS * (size_t)b->vocab;
+  const trb_context_options two = {.size = sizeof two, .threads = 2};
+  b->s = malloc(n * sizeof(float));
+  b->t = malloc(n * sizeof(float));
+  b->grad = calloc(n, sizeof(float));
+  b->half_s = calloc(n, sizeof(uint16_t));
+  b->half_t = calloc(n, sizeof(uint16_t));
+  b->half_grad = calloc(n, sizeof(uint16_t));
+  return b->s != NULL && b->t != NULL && b->grad != NULL && b->half_s != NULL && b->half_t != NULL &&
+         b->half_grad != NULL && trb_context_new(NULL, &b->ctx) == TRB_OK && trb_context_new(&two, &b->two) == TRB_OK;
 }
 
 int main(int argc, char **argv) {
   bool json = false;
-  batch b = {.vocab = 151936, .budget = 0.02};
-  for (int i = 1; i < argc; i++) {
-    if (strcmp(argv[i], "--json") == 0)
-      json = true;
-    else if (strncmp(argv[i], "--vocab=", 8) == 0 && atoll(argv[i] + 8) >= 1024 && atoll(argv[i] + 8) <= MAX_VOCAB)
-      b.vocab = atoll(argv[i] + 8) / 64 * 64;
-    else if (strncmp(argv[i], "--budget=", 9) == 0 && atof(argv[i] + 9) > 0.0)
-      b.budget = atof(argv[i] + 9);
-    else {
-      fprintf(stderr, "usage: bench [--json] [--vocab=1024..%d] [--budget=NATS]\n", MAX_VOCAB);
-      return 2;
-    }
+  batch b = {.vocab = 151936, .budget = 0.02, .half = TRB_BF16, .floor = best_floors()};
+  if (!read_options(argc, argv, &json, &b)) {
+    fprintf(stderr, "usage: bench [--json] [--vocab=1024..%d] [--budget=NATS] [--half=f16]\n", MAX_VOCAB);
+    return 2;
   }
-  const size_t bytes = (size_t)ROWS * (size_t)b.vocab * sizeof(float);
-  b.s = malloc(bytes);
-  b.t = malloc(bytes);
-  b.grad = calloc(1, bytes);
-  b.floor = best_floors();
-  if (b.s == NULL || b.t == NULL || b.grad == NULL || trb_context_new(NULL, &b.ctx) != TRB_OK) return 1;
+  if (!take_memory(&b)) return 1;
   if (!json)
-    printf("V = %lld, f32, budget %g, one thread, %d row pairs; times in microseconds a row, ratios as medians of %d\n"
-           "%-12s %9s %9s %7s %9s %10s %12s %10s\n",
+    printf("V = %lld, budget %g, %d row pairs; times in microseconds a row, ratios as medians of %d\n"
+           "%-12s %8s %8s %7s %8s %10s %8s %10s %11s %10s %12s\n",
            (long long)b.vocab, b.budget, ROWS, REPEATS, "rows", "stream", "lse", "passes", "solve", "solve/lse",
-           "+sample", "loss/move");
+           "+sample", "loss/move", "half solve", "half loss", "two threads");
   for (int family = 0; family < FAMILIES; family++) {
     for (int r = 0; r < ROWS; r++) fill(family, b.s + r * b.vocab, b.t + r * b.vocab, b.vocab);
+    make_halves(&b);
     const figures f = measure(&b);
     print(json, &b, families[family], &f);
   }
   trb_context_free(b.ctx);
+  trb_context_free(b.two);
   free(b.s);
   free(b.t);
   free(b.grad);
+  free(b.half_s);
+  free(b.half_t);
+  free(b.half_grad);
   return 0;
 }
