@@ -25,6 +25,17 @@ static inline float trbi_bits_float(int32_t bits) {
   return x;
 }
 
+/* (2^x - 1) / x for |x| <= 1/2. */
+static inline float trbi_exp2_slope(float x) {
+  float q = 0x1.41fbbcp-13f;
+  q = fmaf(q, x, 0x1.5f3e54p-10f);
+  q = fmaf(q, x, 0x1.3b2d4cp-7f);
+  q = fmaf(q, x, 0x1.c6aee8p-5f);
+  q = fmaf(q, x, 0x1.ebfbdcp-3f);
+  q = fmaf(q, x, 0x1.62e430p-1f);
+  return q;
+}
+
 /* 2^y within 0.98 ULP; exactly 0 for y <= -126 (so for a masked token) and 2^127 for y >= 127. Not for NaN.
  * y = n + f, |f| <= 1/2: adding 1.5 * 2^52 rounds to an integer on every machine alike. 2^f = 1 + f q(f), 2e-9. Only
  * the last step is in double precision: there the roundings of f and of the product would cost a quarter of a ULP. */
@@ -34,12 +45,7 @@ static inline float trbi_exp2(double y) {
   const double n = (bounded + 0x1.8p52) - 0x1.8p52;
   const double f = bounded - n;
   const float x = (float)f;
-  float q = 0x1.41fbbcp-13f;
-  q = fmaf(q, x, 0x1.5f3e54p-10f);
-  q = fmaf(q, x, 0x1.3b2d4cp-7f);
-  q = fmaf(q, x, 0x1.c6aee8p-5f);
-  q = fmaf(q, x, 0x1.ebfbdcp-3f);
-  q = fmaf(q, x, 0x1.62e430p-1f);
+  const float q = trbi_exp2_slope(x);
   const float power = (float)fma((double)q, f, 1.0);
   const float scaled = trbi_bits_float(trbi_float_bits(power) + (int32_t)n * (1 << 23));
   return y > -126.0 ? scaled : 0.0f;
@@ -51,14 +57,8 @@ static inline float trbi_exp2_lean(float y) {
   const float bounded = below > -126.0f ? below : -126.0f;
   const float shifted = bounded + 0x1.8p23f;
   const float x = bounded - (shifted - 0x1.8p23f);
-  float q = 0x1.41fbbcp-13f;
-  q = fmaf(q, x, 0x1.5f3e54p-10f);
-  q = fmaf(q, x, 0x1.3b2d4cp-7f);
-  q = fmaf(q, x, 0x1.c6aee8p-5f);
-  q = fmaf(q, x, 0x1.ebfbdcp-3f);
-  q = fmaf(q, x, 0x1.62e430p-1f);
-  q = fmaf(q, x, 1.0f);
-  const float scaled = trbi_bits_float(trbi_float_bits(q) + (int32_t)((uint32_t)trbi_float_bits(shifted) << 23));
+  const float power = fmaf(trbi_exp2_slope(x), x, 1.0f);
+  const float scaled = trbi_bits_float(trbi_float_bits(power) + (int32_t)((uint32_t)trbi_float_bits(shifted) << 23));
   return y > -126.0f ? scaled : 0.0f;
 }
 

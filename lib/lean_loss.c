@@ -12,10 +12,7 @@ int32_t trbi_lean_loss_row(const trbi_loss_job *job, int64_t row, double weight,
   if (summary.student_only > 0.0) return TRB_ROW_INFINITE;
   const double scale = TRBI_LN2 * o.unit * weight / trbi_temperature(job->student);
   if (!(o.square < 200.0) || !(fabs(scale) > 1e-30 && fabs(scale) < 1e30)) return TRBI_NO_OUTLINE;
-  if (job->rows != NULL) { /* before the gradient, which may take the place of the logits */
-    record->argmax_student = trbi_argmax_student(&pair);
-    record->argmax_teacher = trbi_argmax_teacher(&pair);
-  }
+  trbi_describe_row(job, &pair, &summary, record);
   double sum = 0.0;
   for (int64_t i = 0; i < trbi_blocks(&pair); i++) {
     trbi_block block;
@@ -27,8 +24,6 @@ int32_t trbi_lean_loss_row(const trbi_loss_job *job, int64_t row, double weight,
       job->kernels->store(grad, trbi_element(job->grad, row, block.begin), job->grad->dtype, block.tokens);
   }
   if (job->grad != NULL && pair.vocab < job->grad->vocab) trbi_zero_row(job->grad, row, pair.vocab);
-  record->entropy_student = summary.entropy_student;
-  record->entropy_teacher = summary.entropy_teacher;
   record->mass_student = record->mass_teacher = 1.0;
   record->support = summary.tokens_student;
   *loss = o.unit * sum;

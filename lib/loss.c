@@ -19,6 +19,15 @@ void trbi_zero_row(const trb_logits *grad, int64_t row, int64_t from) {
   memset(trbi_element(grad, row, from), 0, (size_t)((grad->vocab - from) * trbi_element_bytes(grad->dtype)));
 }
 
+void trbi_describe_row(const trbi_loss_job *job, const trbi_pair *pair, const trbi_summary *summary,
+                       trb_loss_row *record) {
+  record->entropy_student = summary->entropy_student;
+  record->entropy_teacher = summary->entropy_teacher;
+  if (job->rows == NULL) return; /* the other two look through a block each */
+  record->argmax_student = trbi_argmax_student(pair);
+  record->argmax_teacher = trbi_argmax_teacher(pair);
+}
+
 static void write_gradient(const trbi_loss_job *job, const trbi_loss_state *state, int64_t row, double weight) {
   const trbi_pair *pair = &state->pair;
   const double scale = weight / trbi_temperature(job->student);
@@ -37,12 +46,7 @@ static int32_t measure_row(const trbi_loss_job *job, int64_t row, trbi_loss_stat
                            double *loss) {
   const int32_t bad = trbi_survey_row(&state->pair, job->kernels, job->student, job->teacher, row, &state->summary);
   if (bad != 0) return bad;
-  record->entropy_student = state->summary.entropy_student;
-  record->entropy_teacher = state->summary.entropy_teacher;
-  if (job->rows != NULL) { /* these two look through a block each */
-    record->argmax_student = trbi_argmax_student(&state->pair);
-    record->argmax_teacher = trbi_argmax_teacher(&state->pair);
-  }
+  trbi_describe_row(job, &state->pair, &state->summary, record);
   return job->measure(job, state, record, loss);
 }
 

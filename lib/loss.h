@@ -49,6 +49,10 @@ static inline trb_loss_row trbi_no_loss_row(int32_t status) {
   return (trb_loss_row){NAN, NAN, NAN, NAN, 0, -1, -1, -1, status, 0};
 }
 
+/* What the record says of a row whatever the loss. Before the gradient, which may take the place of the logits. */
+void trbi_describe_row(const trbi_loss_job *job, const trbi_pair *pair, const trbi_summary *summary,
+                       trb_loss_row *record);
+
 /* The full reverse KL of a row in two readings, gradient and all. TRBI_NO_OUTLINE: not so, and nothing was written. */
 int32_t trbi_lean_loss_row(const trbi_loss_job *job, int64_t row, double weight, trb_loss_row *record, double *loss);
 
