@@ -51,15 +51,13 @@ static inline float trbi_exp2(double y) {
   return y > -126.0 ? scaled : 0.0f;
 }
 
-/* The same of a float within 1.1 ULP: exactly 0 for y <= -126 and 2^127 for y >= 127. */
-static inline float trbi_exp2_lean(float y) {
-  const float below = y < 127.0f ? y : 127.0f;
-  const float bounded = below > -126.0f ? below : -126.0f;
-  const float shifted = bounded + 0x1.8p23f;
-  const float x = bounded - (shifted - 0x1.8p23f);
-  const float power = fmaf(trbi_exp2_slope(x), x, 1.0f);
-  const float scaled = trbi_bits_float(trbi_float_bits(power) + (int32_t)((uint32_t)trbi_float_bits(shifted) << 23));
-  return y > -126.0f ? scaled : 0.0f;
+/* 2^(k x) of floats within 1.1 ULP, for -126 <= k x < 127.5. n = k x + 1.5 * 2^23 less that constant is the nearest
+ * integer, k x - n is exact but for one rounding. */
+static inline float trbi_exp2_lean(float x, float k) {
+  const float shifted = fmaf(x, k, 0x1.8p23f);
+  const float f = fmaf(x, k, -(shifted - 0x1.8p23f));
+  const float power = fmaf(trbi_exp2_slope(f), f, 1.0f);
+  return trbi_bits_float(trbi_float_bits(power) + (int32_t)((uint32_t)trbi_float_bits(shifted) << 23));
 }
 
 /* (e^h - 1 - h) / h^2 for |h| <= 1, relative error 4e-9 before rounding. */
@@ -81,14 +79,18 @@ typedef struct trbi_term {
   float change;     /* w - p */
 } trbi_term;
 
+/* For |h| <= 1, where w need not be known. */
+static inline trbi_term trbi_kl_term_near(float p, float h) {
+  const float rest = trbi_expm1_rest(h);
+  const float square = p * (h * h);
+  return (trbi_term){.divergence = square * fmaf(h - 1.0f, rest, 1.0f), .change = fmaf(square, rest, p * h)};
+}
+
 static inline trbi_term trbi_kl_term(float p, float w, float h) {
   const bool near = fabsf(h) <= 1.0f;
-  const float x = near ? h : 0.0f;
-  const float rest = trbi_expm1_rest(x);
-  const float square = p * (x * x);
-  trbi_term term;
-  term.divergence = near ? square * fmaf(x - 1.0f, rest, 1.0f) : fmaf(w, h - 1.0f, p);
-  term.change = near ? fmaf(square, rest, p * x) : w - p;
+  trbi_term term = trbi_kl_term_near(p, near ? h : 0.0f);
+  term.divergence = near ? term.divergence : fmaf(w, h - 1.0f, p);
+  term.change = near ? term.change : w - p;
   return term;
 }
 

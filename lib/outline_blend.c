@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "dmath.h"
+#include "fmath.h"
 #include "outline.h"
 
 /* The polynomial and its first two derivatives. */
@@ -26,8 +27,8 @@ static trbi_tilt tilt_head(const trbi_pair *pair, const trbi_outline *o, double 
 trbi_tilt trbi_tilt_outline(const trbi_pair *pair, const trbi_outline *o, double beta, double center) {
   trbi_tilt sum = tilt_head(pair, o, beta, center);
   const double c = TRBI_LN2 * center;
-  double f[3] = {-INFINITY, 0.0, 0.0};
-  if (!o->no_model) evaluate(o, beta, f);
+  double f[3];
+  evaluate(o, beta, f);
   const double mass = trbi_exp(f[0] - c), before = o->mass_both + o->mass_alone;
   sum.divergence += mass * (beta * f[1] - c - 1.0) + before;
   sum.change += mass - before;
@@ -44,35 +45,95 @@ double trbi_log2_mass_outline(const trbi_pair *pair, const trbi_outline *o, doub
   pair->kernels->blend_mass(head->s, head->t, trbi_padded(head->n), pair->scale_student, pair->scale_teacher, beta,
                             &top, &mass);
   trbi_log_sum_add(&sum, top, mass);
-  if (!o->no_model) {
-    evaluate(o, beta, f);
-    trbi_log_sum_add(&sum, TRBI_LOG2E * f[0], 1.0);
-  }
+  evaluate(o, beta, f);
+  trbi_log_sum_add(&sum, TRBI_LOG2E * f[0], 1.0);
   return trbi_log_sum_value(&sum);
 }
 
-trbi_tilt trbi_tilt_lean(const trbi_pair *pair, const trbi_outline *o, double beta, double *center) {
-  const float constant = (float)(*center - beta * o->shift);
-  *center = (double)constant + beta * o->shift;
-  trbi_tilt sum = {0};
-  trbi_block block;
-  int64_t next = 0;
-  for (int64_t i = 0; i < trbi_blocks(pair); i++) {
-    trbi_read_block(pair, i, &block);
-    trbi_drop_head(o, &block, &next);
-    const trbi_tilt part =
-        pair->kernels->lean_tilt(block.s, block.t, block.padded, &o->lean, (float)beta, constant, o->masked);
-    sum.divergence += part.divergence;
-    sum.change += part.change;
-    sum.square += part.square;
-    sum.cube += part.cube;
-    sum.ratio += part.ratio;
+typedef struct tilt_task {
+  const trbi_pair *pair;
+  const trbi_outline *outline;
+  float slope, center; /* h = slope d - center */
+  trbi_lean_tilt *sums;
+} tilt_task;
+
+/* No |h| of the part is above 1: the kernel, which rounds as this does, will not meet one. */
+static bool is_calm(const trbi_outline_part *part, float slope, float center) {
+  return fmaf(slope, part->least, -center) >= -1.0f && fmaf(slope, part->most, -center) <= 1.0f;
+}
+
+static void tilt_part(void *data, int64_t index) {
+  const tilt_task *task = data;
+  const trbi_outline *o = task->outline;
+  const trbi_range blocks = trbi_part(task->pair, index);
+  const bool calm = is_calm(&o->part[index], task->slope, task->center);
+  int64_t next = o->part[index].head_begin;
+  trbi_lean_tilt sum = {0};
+  for (int64_t i = blocks.begin; i < blocks.end; i++) {
+    trbi_block block;
+    trbi_read_tail(task->pair, o, index, i, &next, &block);
+    const trbi_lean_tilt one =
+        task->pair->kernels->lean_tilt(block.s, block.t, block.padded, &o->lean, task->slope, task->center, calm);
+    sum.divergence += one.divergence;
+    sum.change += one.change;
+    sum.square += one.square;
+    sum.cube += one.cube;
   }
-  trbi_tilt all = tilt_head(pair, o, beta, *center);
+  task->sums[index] = sum;
+}
+
+/* h = ln 2 (beta k d - c) in the tail, k of the teacher, and log2(q/p) = k d + shift, so the center is c + beta shift.
+ * sum w h = divergence + change, which gives sum w k d. */
+trbi_tilt trbi_tilt_lean(const trbi_pair *pair, const trbi_outline *o, double *beta, double *center,
+                         trbi_tail_tilt *tail) {
+  const double unit_of_h = TRBI_LN2 * pair->scale_teacher.k;
+  tilt_task task = {pair, o, (float)(*beta * unit_of_h), (float)(TRBI_LN2 * (*center - *beta * o->shift)), tail->part};
+  const double constant = TRBI_LOG2E * (double)task.center;
+  *beta = (double)task.slope / unit_of_h;
+  *center = constant + *beta * o->shift;
+  tail->beta = *beta;
+  tail->center = *center;
+  trbi_each_part(pair, tilt_part, &task);
+  trbi_lean_tilt sum = {0};
+  for (int64_t i = 0; i < trbi_parts(pair); i++) {
+    sum.divergence += tail->part[i].divergence;
+    sum.change += tail->part[i].change;
+    sum.square += tail->part[i].square;
+    sum.cube += tail->part[i].cube;
+  }
+  const double wh = o->unit * (sum.divergence + sum.change), w = o->unit * sum.change + o->mass_both;
+  trbi_tilt all = tilt_head(pair, o, *beta, *center);
   all.divergence += o->unit * sum.divergence + o->mass_alone;
   all.change += o->unit * sum.change - o->mass_alone;
   all.square += o->unit * sum.square;
   all.cube += o->unit * sum.cube;
-  all.ratio += o->unit * sum.ratio + o->shift * (o->unit * sum.change + o->mass_both);
+  all.ratio += (TRBI_LOG2E * wh + constant * w) / *beta + o->shift * w;
   return all;
+}
+
+/* ---- Masses by part ---- */
+
+/* What the head adds: log2 w = (1-beta) log2 p + beta log2 q - norm. */
+static void add_head(const trbi_pair *pair, const trbi_outline *o, double beta, double norm, double *mass) {
+  const trbi_head *head = &o->head;
+  float y[TRBI_HEAD];
+  pair->kernels->blend(head->s, head->t, head->n, pair->scale_student, pair->scale_teacher, beta, norm, y);
+  for (int64_t i = 0; i < trbi_parts(pair); i++)
+    for (int64_t j = o->part[i].head_begin; j < o->part[i].head_end; j++) mass[i] += (double)trbi_exp2((double)y[j]);
+}
+
+/* With e = step / beta the weight changes by e^(e h), but for a constant that goes into the head's norm. */
+void trbi_masses_near(const trbi_pair *pair, const trbi_outline *o, const trbi_tail_tilt *tail, double beta,
+                      double *mass) {
+  const double e = (beta - tail->beta) / tail->beta;
+  for (int64_t i = 0; i < trbi_parts(pair); i++) {
+    const trbi_lean_tilt *w = &tail->part[i];
+    mass[i] = o->part[i].both + w->change + e * (w->divergence + w->change + e * (w->square / 2.0 + e * w->cube / 6.0));
+  }
+  add_head(pair, o, beta, (1.0 + e) * tail->center - pair->scale_student.norm, mass);
+}
+
+void trbi_masses_student(const trbi_pair *pair, const trbi_outline *o, double *mass) {
+  for (int64_t i = 0; i < trbi_parts(pair); i++) mass[i] = o->part[i].both + o->part[i].alone;
+  add_head(pair, o, 0.0, -pair->scale_student.norm, mass);
 }

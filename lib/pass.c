@@ -9,6 +9,21 @@ int64_t trbi_blocks(const trbi_pair *pair) {
   return (pair->vocab + TRBI_BLOCK - 1) / TRBI_BLOCK;
 }
 
+int64_t trbi_parts(const trbi_pair *pair) {
+  const int64_t blocks = trbi_blocks(pair), each = (blocks + TRBI_PARTS - 1) / TRBI_PARTS;
+  return (blocks + each - 1) / each;
+}
+
+trbi_range trbi_part(const trbi_pair *pair, int64_t part) {
+  const int64_t blocks = trbi_blocks(pair), each = (blocks + TRBI_PARTS - 1) / TRBI_PARTS;
+  const int64_t end = (part + 1) * each;
+  return (trbi_range){part * each, end < blocks ? end : blocks};
+}
+
+void trbi_each_part(const trbi_pair *pair, trb_task_fn fn, void *task) {
+  for (int64_t part = 0; part < trbi_parts(pair); part++) fn(task, part);
+}
+
 const float *trbi_read_row(const trbi_kernels *kernels, const trb_logits *view, int64_t row, int64_t begin,
                            int64_t tokens, float *room) {
   const void *data = trbi_element(view, row, begin);
@@ -31,13 +46,8 @@ void trbi_read_block(const trbi_pair *pair, int64_t number, trbi_block *block) {
 
 /* ---- Survey ---- */
 
-/* Follows the largest logit of a row and the first block that holds it. False on NaN or +inf. */
-static bool watch(trbi_scale *scale, int64_t *top_block, trbi_peak peak, int64_t block) {
-  if ((double)peak.max > scale->max) {
-    scale->max = (double)peak.max;
-    *top_block = block;
-  }
-  return !peak.bad;
+void trbi_watch(trbi_top *top, const trbi_peak *peak, int64_t block) {
+  if ((double)peak->max > top->max) *top = (trbi_top){(double)peak->max, block};
 }
 
 void trbi_name_row(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student, const trb_logits *teacher,
@@ -46,20 +56,31 @@ void trbi_name_row(trbi_pair *pair, const trbi_kernels *kernels, const trb_logit
   pair->vocab = trbi_common_vocab(student, teacher);
   pair->scale_student = (trbi_scale){TRBI_LOG2E / trbi_temperature(student), -INFINITY, 0.0};
   pair->scale_teacher = (trbi_scale){TRBI_LOG2E / trbi_temperature(teacher), -INFINITY, 0.0};
+  pair->top_student = pair->top_teacher = (trbi_top){-INFINITY, 0};
+}
+
+int32_t trbi_find_tops(trbi_pair *pair, trbi_range blocks) {
+  bool bad = false;
+  trbi_block block;
+  for (int64_t i = blocks.begin; i < blocks.end; i++) {
+    trbi_peak s, t;
+    trbi_read_block(pair, i, &block);
+    pair->kernels->peak(block.s, block.padded, &s);
+    pair->kernels->peak(block.t, block.padded, &t);
+    trbi_watch(&pair->top_student, &s, i);
+    trbi_watch(&pair->top_teacher, &t, i);
+    bad |= s.bad | t.bad;
+  }
+  pair->scale_student.max = pair->top_student.max;
+  pair->scale_teacher.max = pair->top_teacher.max;
+  if (bad) return TRB_ROW_NOT_A_NUMBER;
+  return pair->top_student.max > -INFINITY && pair->top_teacher.max > -INFINITY ? 0 : TRB_ROW_EMPTY;
 }
 
 int32_t trbi_open_row(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student,
                       const trb_logits *teacher, int64_t row) {
   trbi_name_row(pair, kernels, student, teacher, row);
-  bool good = true;
-  trbi_block block;
-  for (int64_t i = 0; i < trbi_blocks(pair); i++) {
-    trbi_read_block(pair, i, &block);
-    good &= watch(&pair->scale_student, &pair->top_block_student, kernels->peak(block.s, block.padded), i);
-    good &= watch(&pair->scale_teacher, &pair->top_block_teacher, kernels->peak(block.t, block.padded), i);
-  }
-  if (!good) return TRB_ROW_NOT_A_NUMBER;
-  return pair->scale_student.max > -INFINITY && pair->scale_teacher.max > -INFINITY ? 0 : TRB_ROW_EMPTY;
+  return trbi_find_tops(pair, (trbi_range){0, trbi_blocks(pair)});
 }
 
 static trbi_survey survey_blocks(const trbi_pair *pair) {
@@ -168,16 +189,16 @@ double trbi_log2_probability(const trb_logits *view, int64_t row, trbi_scale sca
   return fma(scale.k, (double)trbi_load(view, row, token) - scale.max, -scale.norm);
 }
 
-static int64_t argmax(const trb_logits *view, const trbi_pair *pair, trbi_scale scale, int64_t block) {
-  int64_t token = block * TRBI_BLOCK;
-  while ((double)trbi_load(view, pair->row, token) < scale.max) token++;
+static int64_t argmax(const trb_logits *view, int64_t row, trbi_top top) {
+  int64_t token = top.block * TRBI_BLOCK;
+  while ((double)trbi_load(view, row, token) < top.max) token++;
   return token;
 }
 
 int64_t trbi_argmax_student(const trbi_pair *pair) {
-  return argmax(pair->student, pair, pair->scale_student, pair->top_block_student);
+  return argmax(pair->student, pair->row, pair->top_student);
 }
 
 int64_t trbi_argmax_teacher(const trbi_pair *pair) {
-  return argmax(pair->teacher, pair, pair->scale_teacher, pair->top_block_teacher);
+  return argmax(pair->teacher, pair->row, pair->top_teacher);
 }

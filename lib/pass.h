@@ -5,6 +5,12 @@
 #include "core.h"
 #include "rows.h"
 
+/* The largest logit of a row and the first block that holds it. */
+typedef struct trbi_top {
+  double max;
+  int64_t block;
+} trbi_top;
+
 /* Rows of both models at one position, and what the survey learned of them. Without a teacher the student stands for
  * both, so that the same code serves. */
 typedef struct trbi_pair {
@@ -12,8 +18,8 @@ typedef struct trbi_pair {
   const trb_logits *student, *teacher;
   int64_t row, vocab;
   trbi_scale scale_student, scale_teacher;
-  double lse_student, lse_teacher;              /* natural log-sum-exp of logits over temperature, after the survey */
-  int64_t top_block_student, top_block_teacher; /* the first block that holds the largest logit */
+  double lse_student, lse_teacher; /* natural log-sum-exp of logits over temperature, after the survey */
+  trbi_top top_student, top_teacher;
 } trbi_pair;
 
 /* A block of both rows as floats, padded with -inf to a multiple of TRBI_LANES. */
@@ -24,7 +30,22 @@ typedef struct trbi_block {
   float room[2][TRBI_BLOCK];
 } trbi_block;
 
+/* A range of blocks, of all or of one part. */
+typedef struct trbi_range {
+  int64_t begin, end;
+} trbi_range;
+
 int64_t trbi_blocks(const trbi_pair *pair);
+
+/* A row has up to TRBI_PARTS parts of equally many blocks, of which the last may have fewer. What is summed over a row
+ * is summed over each part first, so that parts may be worked by different threads. */
+enum { TRBI_PARTS = 16 };
+
+int64_t trbi_parts(const trbi_pair *pair);
+trbi_range trbi_part(const trbi_pair *pair, int64_t part);
+
+/* Runs fn(task, part) for every part. */
+void trbi_each_part(const trbi_pair *pair, trb_task_fn fn, void *task);
 
 /* So many tokens and their padding. */
 static inline int64_t trbi_padded(int64_t tokens) {
@@ -56,8 +77,14 @@ void trbi_name_row(trbi_pair *pair, const trbi_kernels *kernels, const trb_logit
 /* Norms and summary from sums over the row. */
 void trbi_summarize(trbi_pair *pair, const trbi_survey *sum, trbi_summary *out);
 
-/* Names the row and reads it once for its largest logits: the scales are relative to these, norm 0. Returns 0, or
- * TRB_ROW_EMPTY or TRB_ROW_NOT_A_NUMBER. */
+/* A peak of one block, added to what is known of the blocks before. */
+void trbi_watch(trbi_top *top, const trbi_peak *peak, int64_t block);
+
+/* Reads a range of blocks of a named row for its largest logits: the scales are relative to these, norm 0. Returns 0,
+ * or TRB_ROW_EMPTY or TRB_ROW_NOT_A_NUMBER. */
+int32_t trbi_find_tops(trbi_pair *pair, trbi_range blocks);
+
+/* Names the row and reads it so. */
 int32_t trbi_open_row(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student,
                       const trb_logits *teacher, int64_t row);
 

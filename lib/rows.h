@@ -24,10 +24,13 @@ typedef struct trbi_scale {
 } trbi_scale;
 
 /* The largest logit of a block (-inf if all are masked), the least of those that are not masked (+inf), whether one is
- * masked, and whether NaN or +inf is in it. */
+ * masked, and whether NaN or +inf is in it. top[g][l] is the largest of lane l in the block's group g. */
+enum { TRBI_GROUPS = 4, TRBI_GROUP = TRBI_BLOCK / TRBI_GROUPS };
+
 typedef struct trbi_peak {
   float max, min;
   bool masked, bad;
+  float top[TRBI_GROUPS][TRBI_LANES];
 } trbi_peak;
 
 /* First look at a block, x = k (logit - max) for both models, w = 2^x, d = x_teacher - x_student. `both` sums run over
@@ -50,21 +53,46 @@ typedef struct trbi_tilt {
   double ratio;      /* sum w log2(q/p) */
 } trbi_tilt;
 
-/* What lean kernels know of a row: scales as floats, whether both have the same k (then same is 1 and other 0, else the
- * other way round), and logits so low that they weigh nothing. */
+/* What lean kernels know of a row. References are logits near the largest ones; weights are relative to them. */
 typedef struct trbi_lean {
-  float k_student, k_teacher, max_student, max_teacher;
-  float same, other;
-  float low_student, low_teacher;
+  float k_student, k_teacher, ref_student, ref_teacher;
+  float ratio;                        /* k_student / k_teacher */
+  float floor_student, floor_teacher; /* 64 bits below the reference: no weight is less */
+  float zero_student;                 /* 100 bits below: in a loss p is 0 here */
+  float low_student, low_teacher;     /* logits of a token that weighs nothing, 128 bits below */
 } trbi_lean;
 
-/* First look of a lean kernel at a block, a = k (logit - max) for the student, b for the teacher, d = b - a. */
+/* Tokens of a block by who masks them: neither, the other model. */
+typedef struct trbi_tokens {
+  double both, student_only, teacher_only;
+} trbi_tokens;
+
+/* What one model has of tokens that the other masks, x = logit - reference: sums of 2^(k x) and 2^(k x) x. */
+typedef struct trbi_alone {
+  double mass, mean;
+} trbi_alone;
+
+/* First look of a lean kernel at a mended block: p = 2^(k x), q likewise, d = y - ratio x for the teacher's y. */
 typedef struct trbi_moments {
-  double p[4], q[4];                   /* sums of 2^a d^j and 2^b d^j over tokens that neither model masks */
-  double mean_student, mean_teacher;   /* sum 2^a a, sum 2^b b over all tokens */
-  double alone_student, alone_teacher; /* sums of 2^a, 2^b over tokens that the other model masks */
-  double tokens_both, student_only, teacher_only;
+  double p[4], q[4];                 /* sums of p d^j and q d^j; for a summary up to p[2] and q[1] */
+  double mean_student, mean_teacher; /* for a summary: sum p x, sum q y */
+  float least, most;                 /* of d */
 } trbi_moments;
+
+/* A trbi_tilt with h = slope d - center. */
+typedef struct trbi_lean_tilt {
+  double divergence, change, square, cube;
+} trbi_lean_tilt;
+
+/* What a lean loss sums, if anything: any g, or none beyond 1 in size. */
+enum { TRBI_TERMS_NONE, TRBI_TERMS_CALM, TRBI_TERMS_ANY };
+
+typedef struct trbi_lean_loss {
+  int32_t terms;
+  float slope, shift; /* g = log(q/p) = slope d + shift */
+  float unit;         /* what makes q relative to what p is */
+  float scale, mean;  /* grad = p (mean - scale d) */
+} trbi_lean_loss;
 
 /* Sums over a support S given as a mask, r = log(p/q). */
 typedef struct trbi_loss_sums {
@@ -88,20 +116,24 @@ typedef struct trbi_kernels {
   /* n elements of a dtype to and from floats, any n */
   void (*load)(const void *from, int32_t dtype, float *to, int64_t n);
   void (*store)(const float *from, void *to, int32_t dtype, int64_t n);
-  trbi_peak (*peak)(const float *x, int64_t n);
+  void (*peak)(const float *x, int64_t n, trbi_peak *out);
   /* scales hold k and the block's own maximum; norm is not used */
   trbi_survey (*survey)(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher);
   trbi_tilt (*tilt)(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher, double beta,
                     double center);
-  /* Lean: `masked` tells whether a token may be. The tilt's h in bits is beta d - center, its ratio sums w d, and p and
-   * w are relative to the student's largest. */
-  trbi_moments (*moments)(const float *s, const float *t, int64_t n, const trbi_lean *row, bool masked);
-  trbi_tilt (*lean_tilt)(const float *s, const float *t, int64_t n, const trbi_lean *row, float beta, float center,
-                         bool masked);
-  /* sum p r - p + q over tokens that the student allows, r = log(p/q), and q over the others; p = 2^a and
-   * log2(q/p) = d + shift. grad = scale p (mean - d), or NULL. The student must not allow what the teacher masks. */
-  double (*lean_loss)(const float *s, const float *t, int64_t n, const trbi_lean *row, float shift, float mean,
-                      float scale, bool masked, float *grad);
+  trbi_tokens (*count)(const float *s, const float *t, int64_t n);
+  trbi_alone (*alone)(const float *x, const float *other, int64_t n, float k, float ref);
+  /* Makes a block fit for lean kernels: copies the rows, to where they may lie already, with tokens outside the common
+   * support low. */
+  void (*mend)(const float *s, const float *t, int64_t n, const trbi_lean *row, float *to_s, float *to_t);
+  trbi_moments (*moments)(const float *s, const float *t, int64_t n, const trbi_lean *row, bool for_blend);
+  /* `calm`: no |h| is above 1 */
+  trbi_lean_tilt (*lean_tilt)(const float *s, const float *t, int64_t n, const trbi_lean *row, float slope,
+                              float center, bool calm);
+  /* sum p (e^g - 1 - g) = sum p log(p/q) - p + q, and the gradient if there is one, which may take the place of a row
+   */
+  double (*lean_loss)(const float *s, const float *t, int64_t n, const trbi_lean *row, const trbi_lean_loss *form,
+                      float *grad);
   /* log2 of the blend's weight, (1-beta) log2 p + beta log2 q - norm, to floats and to doubles; -inf off the common
    * support */
   void (*blend)(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher, double beta,

@@ -1,128 +1,166 @@
 /* rows_lean.h - the lean kernels: everything in single precision, one vector register of floats where the other
  * kernels need two of doubles. A part of rows_scalar.c.
  *
- * Sums are floats within a block and doubles beyond. Tokens that a kernel must leave out get logits so low that they
- * weigh nothing; `masked` says whether any can be -inf, and is a constant in each copy of a loop. */
+ * Sums are floats within a block and doubles beyond. No kernel but `mend` may meet a masked token: it gives those, and
+ * its callers give tokens of the head, logits so low that they weigh nothing. No weight is below 2^-64 of the
+ * reference, which is nothing too, so that no product of weights and log-ratios is a denormal number. */
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-/* a = log2 p, b = log2 q and d = log2(q/p), each but for a constant. At one temperature d comes from the difference of
- * the logits, which keeps its digits where the models nearly agree; at two it is b - a. */
+/* Logits less the reference, and their difference: k_teacher d = log2(q/p) but for a constant. At one temperature
+ * ratio is 1 and d keeps its digits where the models nearly agree. */
 typedef struct lean_token {
-  float a, b, d;
+  float x, y, d;
 } lean_token;
 
 static inline lean_token lean_read(const trbi_lean *row, float s, float t) {
-  const float x = s - row->max_student, y = t - row->max_teacher, a = row->k_student * x;
-  return (lean_token){a, row->k_teacher * y, fmaf(row->k_teacher, fmaf(-row->same, x, y), -row->other * a)};
+  const float x = s - row->ref_student, y = t - row->ref_teacher;
+  return (lean_token){x, y, fmaf(-row->ratio, x, y)};
 }
 
-static double fold_floats(const float *lane) {
-  double wide[TRBI_LANES];
-  FOR_LANES (l) wide[l] = (double)lane[l];
-  return fold(wide);
+static inline float weight_student(const trbi_lean *row, float x) {
+  return trbi_exp2_lean(larger(x, row->floor_student), row->k_student);
 }
 
-ALWAYS_INLINE trbi_moments moments_any(const float *s, const float *t, int64_t n, trbi_lean row, bool masked) {
-  float p[4][TRBI_LANES] = {{0}}, q[4][TRBI_LANES] = {{0}}, mean[2][TRBI_LANES] = {{0}};
-  float alone[2][TRBI_LANES] = {{0}}, tokens[3][TRBI_LANES] = {{0}};
+static inline float weight_teacher(const trbi_lean *row, float y) {
+  return trbi_exp2_lean(larger(y, row->floor_teacher), row->k_teacher);
+}
+
+static trbi_tokens count(const float *s, const float *t, int64_t n) {
+  float both[TRBI_LANES] = {0}, in_s[TRBI_LANES] = {0}, in_t[TRBI_LANES] = {0};
   for (int64_t i = 0; i < n; i += TRBI_LANES)
     FOR_LANES (l) {
-      const float in_s = !masked || s[i + l] > -INFINITY ? 1.0f : 0.0f;
-      const float in_t = !masked || t[i + l] > -INFINITY ? 1.0f : 0.0f;
-      const lean_token v =
-          lean_read(&row, in_s > 0.0f ? s[i + l] : row.low_student, in_t > 0.0f ? t[i + l] : row.low_teacher);
-      const float both = in_s * in_t;
-      const float wp = trbi_exp2_lean(v.a), wq = trbi_exp2_lean(v.b);
-      const float p0 = wp * both, p1 = p0 * v.d, p2 = p1 * v.d;
-      const float q0 = wq * both, q1 = q0 * v.d, q2 = q1 * v.d;
-      p[0][l] += p0;
-      p[1][l] += p1;
-      p[2][l] += p2;
-      p[3][l] = fmaf(p2, v.d, p[3][l]);
-      q[0][l] += q0;
-      q[1][l] += q1;
-      q[2][l] += q2;
-      q[3][l] = fmaf(q2, v.d, q[3][l]);
-      mean[0][l] = fmaf(wp, v.a, mean[0][l]);
-      mean[1][l] = fmaf(wq, v.b, mean[1][l]);
-      if (masked) {
-        alone[0][l] = fmaf(wp, in_s - both, alone[0][l]);
-        alone[1][l] = fmaf(wq, in_t - both, alone[1][l]);
-        tokens[0][l] += both;
-        tokens[1][l] += in_s - both;
-        tokens[2][l] += in_t - both;
-      }
+      const float a = s[i + l] > -INFINITY ? 1.0f : 0.0f, b = t[i + l] > -INFINITY ? 1.0f : 0.0f;
+      in_s[l] += a;
+      in_t[l] += b;
+      both[l] = fmaf(a, b, both[l]);
     }
-  trbi_moments sum = {.tokens_both = (double)n};
+  const double common = fold_floats(both);
+  return (trbi_tokens){common, fold_floats(in_s) - common, fold_floats(in_t) - common};
+}
+
+static trbi_alone alone(const float *x, const float *other, int64_t n, float k, float ref) {
+  float mass[TRBI_LANES] = {0}, mean[TRBI_LANES] = {0};
+  const float floor = -64.0f / k;
+  for (int64_t i = 0; i < n; i += TRBI_LANES)
+    FOR_LANES (l) {
+      const float here = x[i + l] > -INFINITY ? 1.0f : 0.0f, gone = other[i + l] > -INFINITY ? 0.0f : here;
+      const float above = larger(x[i + l] - ref, floor), w = gone * trbi_exp2_lean(above, k);
+      mass[l] += w;
+      mean[l] = fmaf(w, above, mean[l]);
+    }
+  return (trbi_alone){fold_floats(mass), fold_floats(mean)};
+}
+
+static void mend(const float *s, const float *t, int64_t n, const trbi_lean *row, float *to_s, float *to_t) {
+  const float low_s = row->low_student, low_t = row->low_teacher;
+  for (int64_t i = 0; i < n; i += TRBI_LANES) FOR_LANES_IN_PLACE(l) {
+      const float x = s[i + l], y = t[i + l];
+      const bool both = (x > -INFINITY) & (y > -INFINITY);
+      to_s[i + l] = both ? x : low_s;
+      to_t[i + l] = both ? y : low_t;
+    }
+}
+
+ALWAYS_INLINE trbi_moments moments_any(const float *s, const float *t, int64_t n, trbi_lean row, bool for_blend) {
+  float p[4][TRBI_LANES] = {{0}}, q[4][TRBI_LANES] = {{0}}, mean[2][TRBI_LANES] = {{0}};
+  float least[TRBI_LANES], most[TRBI_LANES];
+  FOR_LANES (l) least[l] = INFINITY, most[l] = -INFINITY;
+  for (int64_t i = 0; i < n; i += TRBI_LANES)
+    FOR_LANES (l) {
+      const lean_token v = lean_read(&row, s[i + l], t[i + l]);
+      const float wp = weight_student(&row, v.x), wq = weight_teacher(&row, v.y), square = v.d * v.d;
+      p[0][l] += wp;
+      p[1][l] = fmaf(wp, v.d, p[1][l]);
+      p[2][l] = fmaf(wp, square, p[2][l]);
+      q[0][l] += wq;
+      q[1][l] = fmaf(wq, v.d, q[1][l]);
+      if (for_blend) {
+        const float cube = square * v.d;
+        p[3][l] = fmaf(wp, cube, p[3][l]);
+        q[2][l] = fmaf(wq, square, q[2][l]);
+        q[3][l] = fmaf(wq, cube, q[3][l]);
+      } else {
+        mean[0][l] = fmaf(wp, v.x, mean[0][l]);
+        mean[1][l] = fmaf(wq, v.y, mean[1][l]);
+      }
+      least[l] = v.d < least[l] ? v.d : least[l];
+      most[l] = v.d > most[l] ? v.d : most[l];
+    }
+  trbi_moments sum = {.least = bottom_of(least), .most = top_of(most)};
   for (int j = 0; j < 4; j++) {
     sum.p[j] = fold_floats(p[j]);
     sum.q[j] = fold_floats(q[j]);
   }
   sum.mean_student = fold_floats(mean[0]);
   sum.mean_teacher = fold_floats(mean[1]);
-  if (masked) {
-    sum.alone_student = fold_floats(alone[0]);
-    sum.alone_teacher = fold_floats(alone[1]);
-    sum.tokens_both = fold_floats(tokens[0]);
-    sum.student_only = fold_floats(tokens[1]);
-    sum.teacher_only = fold_floats(tokens[2]);
-  }
   return sum;
 }
 
-static trbi_moments moments(const float *s, const float *t, int64_t n, const trbi_lean *row, bool masked) {
-  return masked ? moments_any(s, t, n, *row, true) : moments_any(s, t, n, *row, false);
+static trbi_moments moments(const float *s, const float *t, int64_t n, const trbi_lean *row, bool for_blend) {
+  return for_blend ? moments_any(s, t, n, *row, true) : moments_any(s, t, n, *row, false);
 }
 
-ALWAYS_INLINE trbi_tilt lean_tilt_any(const float *s, const float *t, int64_t n, trbi_lean row, float beta,
-                                      float center, bool masked) {
-  float divergence[TRBI_LANES] = {0}, change[TRBI_LANES] = {0}, ratio[TRBI_LANES] = {0};
-  float square[TRBI_LANES] = {0}, cube[TRBI_LANES] = {0};
+/* Where no |h| is above 1 w = p e^h comes from the same polynomial as the terms. */
+ALWAYS_INLINE trbi_lean_tilt lean_tilt_any(const float *s, const float *t, int64_t n, trbi_lean row, float slope,
+                                           float center, bool calm) {
+  float divergence[TRBI_LANES] = {0}, change[TRBI_LANES] = {0}, square[TRBI_LANES] = {0}, cube[TRBI_LANES] = {0};
   for (int64_t i = 0; i < n; i += TRBI_LANES)
     FOR_LANES (l) {
-      const bool both = !masked || ((s[i + l] > -INFINITY) & (t[i + l] > -INFINITY));
-      const lean_token v = lean_read(&row, both ? s[i + l] : row.low_student, both ? t[i + l] : row.low_teacher);
-      const float bits = fmaf(beta, v.d, -center);
-      const float p = trbi_exp2_lean(v.a), w = trbi_exp2_lean(v.a + bits), h = bits * LN2F;
-      const trbi_term term = trbi_kl_term(p, w, h);
-      const float whh = w * h * h;
-      divergence[l] += term.divergence;
-      change[l] += term.change;
-      ratio[l] = fmaf(w, v.d, ratio[l]);
-      square[l] += whh;
-      cube[l] = fmaf(whh, h, cube[l]);
+      const lean_token v = lean_read(&row, s[i + l], t[i + l]);
+      const float p = weight_student(&row, v.x), h = fmaf(slope, v.d, -center);
+      float w;
+      if (calm) {
+        const trbi_term term = trbi_kl_term_near(p, h);
+        divergence[l] += term.divergence;
+        change[l] += term.change;
+        w = p + term.change;
+      } else {
+        float y = fmaf(row.k_student, v.x, h * LOG2EF);
+        y = y < 127.0f ? y : 127.0f;
+        w = trbi_exp2_lean(larger(y, -64.0f), 1.0f);
+        const trbi_term term = trbi_kl_term(p, w, h);
+        divergence[l] += term.divergence;
+        change[l] += term.change;
+      }
+      const float wh = w * h;
+      square[l] = fmaf(wh, h, square[l]);
+      cube[l] = fmaf(wh * h, h, cube[l]);
     }
-  return (trbi_tilt){.divergence = fold_floats(divergence),
-                     .change = fold_floats(change),
-                     .square = fold_floats(square),
-                     .cube = fold_floats(cube),
-                     .ratio = fold_floats(ratio)};
+  return (trbi_lean_tilt){fold_floats(divergence), fold_floats(change), fold_floats(square), fold_floats(cube)};
 }
 
-static trbi_tilt lean_tilt(const float *s, const float *t, int64_t n, const trbi_lean *row, float beta, float center,
-                           bool masked) {
-  return masked ? lean_tilt_any(s, t, n, *row, beta, center, true) : lean_tilt_any(s, t, n, *row, beta, center, false);
+static trbi_lean_tilt lean_tilt(const float *s, const float *t, int64_t n, const trbi_lean *row, float slope,
+                                float center, bool calm) {
+  return calm ? lean_tilt_any(s, t, n, *row, slope, center, true) : lean_tilt_any(s, t, n, *row, slope, center, false);
 }
 
-/* A token that only the teacher allows counts with its q. */
-ALWAYS_INLINE double lean_loss_any(const float *s, const float *t, int64_t n, trbi_lean row, float shift, float mean,
-                                   float scale, bool masked, float *restrict grad) {
+/* p (e^g - 1 - g), g = log(q/p), is what a token adds to KL(p||q) as a sum of terms that are not negative. */
+ALWAYS_INLINE double lean_loss_any(const float *s, const float *t, int64_t n, trbi_lean row, trbi_lean_loss form,
+                                   int32_t terms, float *grad) {
   float sum[TRBI_LANES] = {0};
-  for (int64_t i = 0; i < n; i += TRBI_LANES)
-    FOR_LANES (l) {
-      const bool in_t = !masked || t[i + l] > -INFINITY, both = in_t & (!masked || s[i + l] > -INFINITY);
-      const lean_token v = lean_read(&row, both ? s[i + l] : row.low_student, in_t ? t[i + l] : row.low_teacher);
-      const float p = trbi_exp2_lean(v.a), q = trbi_exp2_lean(v.b + shift);
-      sum[l] += trbi_kl_term(q, p, both ? (v.d + shift) * -LN2F : GONE).divergence;
-      if (grad != NULL) grad[i + l] = scale * (p * (mean - v.d));
+  for (int64_t i = 0; i < n; i += TRBI_LANES) FOR_LANES_IN_PLACE(l) {
+      const lean_token v = lean_read(&row, s[i + l], t[i + l]);
+      const float weight = trbi_exp2_lean(larger(v.x, row.zero_student), row.k_student);
+      const float p = v.x > row.zero_student ? weight : 0.0f;
+      if (terms != TRBI_TERMS_NONE) {
+        const float g = fmaf(form.slope, v.d, form.shift);
+        const bool near = terms == TRBI_TERMS_CALM || fabsf(g) <= 1.0f;
+        const float x = near ? g : 0.0f;
+        const float small = p * (x * x) * trbi_expm1_rest(x);
+        const float large = fmaf(-p, 1.0f + g, form.unit * weight_teacher(&row, v.y));
+        sum[l] += near ? small : large;
+      }
+      if (grad != NULL) grad[i + l] = p * fmaf(-form.scale, v.d, form.mean);
     }
   return fold_floats(sum);
 }
 
-static double lean_loss(const float *s, const float *t, int64_t n, const trbi_lean *row, float shift, float mean,
-                        float scale, bool masked, float *restrict grad) {
-  if (grad == NULL) return lean_loss_any(s, t, n, *row, shift, mean, scale, true, NULL);
-  return masked ? lean_loss_any(s, t, n, *row, shift, mean, scale, true, grad)
-                : lean_loss_any(s, t, n, *row, shift, mean, scale, false, grad);
+static double lean_loss(const float *s, const float *t, int64_t n, const trbi_lean *row, const trbi_lean_loss *form,
+                        float *grad) {
+  const trbi_lean_loss f = *form;
+  if (grad == NULL) return lean_loss_any(s, t, n, *row, f, TRBI_TERMS_ANY, NULL);
+  if (f.terms == TRBI_TERMS_NONE) return lean_loss_any(s, t, n, *row, f, TRBI_TERMS_NONE, grad);
+  return f.terms == TRBI_TERMS_CALM ? lean_loss_any(s, t, n, *row, f, TRBI_TERMS_CALM, grad)
+                                    : lean_loss_any(s, t, n, *row, f, TRBI_TERMS_ANY, grad);
 }

@@ -14,7 +14,8 @@
 #define TRBI_TABLE_ISA TRB_ISA_SCALAR
 #endif
 
-#define LN2F 0x1.62e430p-1f
+#define LN2F   0x1.62e430p-1f
+#define LOG2EF 0x1.715476p+0f
 
 /* ---- Loads and stores ---- */
 
@@ -72,13 +73,27 @@ static void store(const float *restrict from, void *to, int32_t dtype, int64_t n
 
 /* ---- Lanes ---- */
 
-#define FOR_LANES(l) for (int l = 0; l < TRBI_LANES; l++)
+/* gcc makes vectors of a loop that it has not unrolled, and scalars of what it has. In place: what a lane writes may be
+ * what it read, and nothing else that is read. */
+#if defined(__clang__)
+#define FOR_LANES(l)          for (int l = 0; l < TRBI_LANES; l++)
+#define FOR_LANES_IN_PLACE(l) _Pragma("clang loop vectorize(assume_safety)") FOR_LANES (l)
+#else
+#define FOR_LANES(l)          _Pragma("GCC unroll 1") for (int l = 0; l < TRBI_LANES; l++)
+#define FOR_LANES_IN_PLACE(l) _Pragma("GCC ivdep") FOR_LANES (l)
+#endif
 
 static inline double fold(const double *lane) {
   double eight[8], four[4];
   for (int l = 0; l < 8; l++) eight[l] = lane[l] + lane[l + 8];
   for (int l = 0; l < 4; l++) four[l] = eight[l] + eight[l + 4];
   return (four[0] + four[2]) + (four[1] + four[3]);
+}
+
+static double fold_floats(const float *lane) {
+  double wide[TRBI_LANES];
+  FOR_LANES (l) wide[l] = (double)lane[l];
+  return fold(wide);
 }
 
 static inline double log2_probability(trbi_scale scale, float x) {
@@ -115,7 +130,11 @@ static inline float larger(float a, float b) {
   return a > b ? a : b;
 }
 
-/* The largest lane. */
+static inline float smaller(float a, float b) {
+  return a < b ? a : b;
+}
+
+/* The largest and the smallest lane. */
 static inline float top_of(const float *lane) {
   float eight[8], four[4];
   for (int l = 0; l < 8; l++) eight[l] = larger(lane[l], lane[l + 8]);
@@ -123,29 +142,69 @@ static inline float top_of(const float *lane) {
   return larger(larger(four[0], four[2]), larger(four[1], four[3]));
 }
 
-/* Only a block with masked tokens is read again for the least of the others. */
-static float least_finite(const float *x, int64_t n) {
-  float low[TRBI_LANES]; /* of the negative values, to have one kind of fold */
-  FOR_LANES (l) low[l] = -INFINITY;
-  for (int64_t i = 0; i < n; i += TRBI_LANES)
-    FOR_LANES (l) low[l] = larger(x[i + l] > -INFINITY ? -x[i + l] : -INFINITY, low[l]);
-  return -top_of(low);
+static inline float bottom_of(const float *lane) {
+  float eight[8], four[4];
+  for (int l = 0; l < 8; l++) eight[l] = smaller(lane[l], lane[l + 8]);
+  for (int l = 0; l < 4; l++) four[l] = smaller(eight[l], eight[l + 4]);
+  return smaller(smaller(four[0], four[2]), smaller(four[1], four[3]));
 }
 
-static trbi_peak peak(const float *x, int64_t n) {
-  float top[TRBI_LANES], low[TRBI_LANES], bad[TRBI_LANES] = {0};
-  FOR_LANES (l) top[l] = low[l] = -INFINITY;
+/* Only a block with masked tokens is read again for the least of the others. */
+static float least_finite(const float *x, int64_t n) {
+  float low[TRBI_LANES];
+  FOR_LANES (l) low[l] = INFINITY;
   for (int64_t i = 0; i < n; i += TRBI_LANES)
+    FOR_LANES (l) low[l] = smaller(x[i + l] > -INFINITY ? x[i + l] : INFINITY, low[l]);
+  return bottom_of(low);
+}
+
+/* Only a block whose sum is not a number is read again for the reason: huge logits alone may do that. */
+static bool has_bad(const float *x, int64_t n) {
+  float bad[TRBI_LANES] = {0};
+  for (int64_t i = 0; i < n; i += TRBI_LANES)
+    FOR_LANES (l) bad[l] = x[i + l] < INFINITY ? bad[l] : 1.0f;
+  return top_of(bad) > 0.0f;
+}
+
+/* Asks for what comes two blocks later, in the row or after its end: a first reading waits for memory. */
+static inline void prefetch(const void *x) {
+  __builtin_prefetch((const void *)((uintptr_t)x + 2 * TRBI_BLOCK * sizeof(float)));
+}
+
+/* One group: the largest and the smallest of each lane, and its sum. */
+static void peak_group(const float *x, int64_t n, float *top_of_lane, float *low_of_lane, float *sum_of_lane) {
+  float top[TRBI_LANES], low[TRBI_LANES], sum[TRBI_LANES] = {0};
+  FOR_LANES (l) top[l] = -INFINITY;
+  FOR_LANES (l) low[l] = INFINITY;
+  for (int64_t i = 0; i < n; i += TRBI_LANES) {
+    prefetch(x + i);
     FOR_LANES (l) {
       const float v = x[i + l];
       top[l] = larger(v, top[l]);
-      low[l] = larger(-v, low[l]);
-      bad[l] = v < INFINITY ? bad[l] : 1.0f;
+      low[l] = smaller(v, low[l]);
+      sum[l] += v;
     }
-  trbi_peak result = {.max = top_of(top), .min = -top_of(low), .bad = top_of(bad) > 0.0f};
-  result.masked = result.min == -INFINITY;
-  if (result.masked) result.min = least_finite(x, n);
-  return result;
+  }
+  FOR_LANES (l) top_of_lane[l] = top[l];
+  FOR_LANES (l) low_of_lane[l] = low[l];
+  FOR_LANES (l) sum_of_lane[l] = sum[l];
+}
+
+static void peak(const float *x, int64_t n, trbi_peak *result) {
+  float low[TRBI_LANES], sum[TRBI_LANES];
+  double total = 0.0;
+  result->max = -INFINITY;
+  result->min = INFINITY;
+  for (int64_t g = 0; g < TRBI_GROUPS; g++) {
+    const int64_t left = n - g * TRBI_GROUP;
+    peak_group(x + g * TRBI_GROUP, left < TRBI_GROUP ? left : TRBI_GROUP, result->top[g], low, sum);
+    result->max = larger(top_of(result->top[g]), result->max);
+    result->min = smaller(bottom_of(low), result->min);
+    total += fold_floats(sum);
+  }
+  result->masked = result->min == -INFINITY;
+  if (result->masked) result->min = least_finite(x, n);
+  result->bad = !(total < INFINITY) && has_bad(x, n);
 }
 
 /* Flags are numbers here: a product with 0 or 1 stays a vector operation where a choice would become a branch. */
@@ -363,6 +422,9 @@ const trbi_kernels TRBI_TABLE = {
     peak,
     survey,
     tilt,
+    count,
+    alone,
+    mend,
     moments,
     lean_tilt,
     lean_loss,

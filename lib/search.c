@@ -22,11 +22,12 @@ static bool usable(const trbi_tilt *sum) {
   return fabs(sum->change) < 0.5 && trbi_kl_excess(sum->change) <= 0.5 * sum->divergence;
 }
 
-static trbi_tilt pass(trbi_search *search, double beta, double *center) {
-  if (search->by == TRBI_BY_MODEL) return trbi_tilt_outline(search->pair, search->outline, beta, *center);
+/* Lean kernels choose beta and center nearby. */
+static trbi_tilt pass(trbi_search *search, double *beta, double *center) {
+  if (search->by == TRBI_BY_MODEL) return trbi_tilt_outline(search->pair, search->outline, *beta, *center);
   search->passes++;
-  if (search->by == TRBI_BY_LEAN) return trbi_tilt_lean(search->pair, search->outline, beta, center);
-  return trbi_tilt_row(search->pair, beta, *center);
+  if (search->by == TRBI_BY_LEAN) return trbi_tilt_lean(search->pair, search->outline, beta, center, &search->tail);
+  return trbi_tilt_row(search->pair, *beta, *center);
 }
 
 /* A(beta) in bits, however far from any guess. */
@@ -53,14 +54,16 @@ static trbi_point make_point(double beta, double center, const trbi_tilt *sum, d
 trbi_point trbi_look(trbi_search *search, double beta) {
   const trbi_point *from = &search->last;
   const double step = beta - from->beta;
-  double center = from->log2_z + TRBI_LOG2E * step * (from->mean + 0.5 * step * from->variance);
-  trbi_tilt sum = pass(search, beta, &center);
+  double at = beta, center = from->log2_z + TRBI_LOG2E * step * (from->mean + 0.5 * step * from->variance);
+  trbi_tilt sum = pass(search, &at, &center);
   for (int again = 0; again < 3 && !usable(&sum); again++) {
     const bool near = fabs(sum.change) < 0.5;
     center = near ? center + TRBI_LOG2E * trbi_log1p(sum.change) : find_center(search, beta);
-    sum = pass(search, beta, &center);
+    at = beta;
+    sum = pass(search, &at, &center);
   }
-  search->last = make_point(beta, center, &sum, from->variance);
+  search->last = make_point(at, center, &sum, from->variance);
+  if (at != beta) search->last = trbi_shift(&search->last, beta - at);
   return search->last;
 }
 

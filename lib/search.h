@@ -23,11 +23,12 @@ typedef struct trbi_search {
   const trbi_pair *pair;
   const trbi_outline *outline; /* NULL: there is only the row */
   trbi_source by;
-  trbi_point last; /* to extrapolate from */
+  trbi_point last;     /* to extrapolate from */
+  trbi_tail_tilt tail; /* of the last lean pass */
   int32_t passes;
 } trbi_search;
 
-/* Looks at a beta; by lean kernels at one that is a float. */
+/* Looks at a beta. */
 trbi_point trbi_look(trbi_search *search, double beta);
 
 /* The point at beta + step, by three derivatives of A. */

@@ -101,10 +101,7 @@ static bool look_near(trbi_search *look, const trbi_bracket *b, double *beta, tr
 /* Checks what the model found. False if that leads nowhere in three passes. */
 static bool verify(trbi_search *look, const trbi_bracket *b, double beta, trbi_point *at) {
   bool done = false;
-  for (int tries = 0; tries < 3 && !done; tries++) {
-    beta = (double)(float)beta;
-    done = beta > 0.0 && beta < 1.0 && look_near(look, b, &beta, at);
-  }
+  for (int tries = 0; tries < 3 && !done; tries++) done = beta > 0.0 && beta < 1.0 && look_near(look, b, &beta, at);
   return done;
 }
 
@@ -149,9 +146,9 @@ static trb_blend describe(const trbi_pair *pair, const trbi_summary *summary, co
 /* Reads the row for the first time. */
 static int32_t survey(const row_job *job, int64_t row, trbi_pair *pair, trbi_summary *summary, trbi_outline *outline,
                       trbi_search *look) {
-  const int32_t status =
-      job->exact ? TRBI_NO_OUTLINE
-                 : trbi_outline_row(pair, job->kernels, job->student, job->teacher, row, true, summary, outline);
+  const int32_t status = job->exact ? TRBI_NO_OUTLINE
+                                    : trbi_outline_row(pair, job->kernels, job->student, job->teacher, row,
+                                                       TRBI_FOR_BLEND, summary, outline);
   *look = (trbi_search){.pair = pair, .outline = outline, .passes = 1};
   if (status != TRBI_NO_OUTLINE) return status;
   *look = (trbi_search){.pair = pair, .passes = 2};

@@ -76,7 +76,9 @@ trbi_scale trbi_scale_within(const trbi_pair *pair, const trbi_support *support,
   trbi_scale scale = {of_teacher ? pair->scale_teacher.k : pair->scale_student.k, -INFINITY, 0.0};
   for (int64_t i = 0; i < trbi_blocks(pair); i++) {
     const int64_t padded = read_within(pair, support, inside, of_teacher, i, part);
-    scale.max = fmax(scale.max, (double)pair->kernels->peak(part, padded).max);
+    trbi_peak peak;
+    pair->kernels->peak(part, padded, &peak);
+    scale.max = fmax(scale.max, (double)peak.max);
   }
   if (!(scale.max > -INFINITY)) return scale;
   double mass = 0.0;

@@ -221,9 +221,10 @@ typedef struct outcome {
 
 static void run_all(const trbi_kernels *k, const float *s, const float *t, const uint8_t *in, int64_t n, outcome *o) {
   memset(o, 0, sizeof *o);
-  const trbi_peak a = k->peak(s, n), b = k->peak(t, n);
-  o->peak.max = a.max;
-  o->peak.bad = a.bad;
+  trbi_peak b;
+  k->peak(s, n, &o->peak);
+  k->peak(t, n, &b);
+  const trbi_peak a = o->peak;
   const trbi_scale p = {TRBI_LOG2E, a.max > -INFINITY ? (double)a.max : 0.0, 1.25};
   const trbi_scale q = {TRBI_LOG2E / 1.3, b.max > -INFINITY ? (double)b.max : 0.0, 2.5};
   o->survey = k->survey(s, t, n, p, q);

@@ -36,7 +36,7 @@ static void each_exp(worst *w, float from, float to) {
 static void each_lean(worst *w, float from, float to) {
   for (int32_t bits = trbi_float_bits(from); bits <= trbi_float_bits(to); bits++) {
     const float y = trbi_bits_float(bits);
-    note(w, y, trbi_exp2_lean(y), exp2((double)y));
+    note(w, y, trbi_exp2_lean(y, 1.0f), exp2((double)y));
   }
 }
 
