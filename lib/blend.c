@@ -24,16 +24,14 @@ trb_status trbi_check_blends(trb_context *ctx, const trb_logits *student, const 
   return TRB_OK;
 }
 
-int32_t trbi_open_blend(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student,
+int32_t trbi_name_blend(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student,
                         const trb_logits *teacher, const trb_blend *blend, int64_t row) {
   if (blend->status < 0) return blend->status;
   if (blend->beta != blend->beta) return TRB_ROW_NOT_A_NUMBER;
-  const int32_t bad = trbi_open_row(pair, kernels, student, teacher != NULL ? teacher : student, row);
-  if (bad == 0 && blend->beta == 0.0) { /* mu is p, also where the teacher masks */
-    pair->teacher = pair->student;
-    pair->scale_teacher = pair->scale_student;
-  }
-  return bad;
+  trbi_pair both;
+  trbi_name_row(&both, kernels, student, teacher != NULL ? teacher : student, row);
+  *pair = trbi_pair_at(&both, blend->beta);
+  return 0;
 }
 
 typedef struct write_job {
@@ -58,7 +56,8 @@ static void write_blend_row(void *data, int64_t row) {
   write_job *job = data;
   const trb_blend *blend = &job->blend[row];
   trbi_pair pair;
-  int32_t bad = trbi_open_blend(&pair, job->kernels, job->student, job->teacher, blend, row);
+  int32_t bad = trbi_name_blend(&pair, job->kernels, job->student, job->teacher, blend, row);
+  if (bad == 0) bad = trbi_find_tops(&pair, (trbi_range){0, trbi_blocks(&pair)});
   const double log2_norm = bad == 0 ? trbi_log2_blend_mass(&pair, blend->beta) : 0.0;
   if (bad == 0 && !(log2_norm > -INFINITY)) bad = TRB_ROW_EMPTY;
   if (bad != 0) {

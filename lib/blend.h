@@ -8,9 +8,8 @@
 trb_status trbi_check_blends(trb_context *ctx, const trb_logits *student, const trb_logits *teacher,
                              const trb_blend *blend);
 
-/* trbi_open_row for the row's behavior; at beta 0 the student stands for both models. Returns 0 or a negative row
- * status. */
-int32_t trbi_open_blend(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student,
+/* Names the row of a behavior, with nothing read. Returns 0 or a negative row status. */
+int32_t trbi_name_blend(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student,
                         const trb_logits *teacher, const trb_blend *blend, int64_t row);
 
 #endif

@@ -17,7 +17,7 @@ enum { TRBI_SHORT = 4096 }; /* tokens */
 enum { TRBI_NO_OUTLINE = 1 };
 
 /* Tokens of the head that one part may have. */
-enum { TRBI_HEAD_ROOM = 128, TRBI_HEAD = TRBI_PARTS * TRBI_HEAD_ROOM };
+enum { TRBI_HEAD_ROOM = 64, TRBI_HEAD = TRBI_PARTS * TRBI_HEAD_ROOM };
 
 typedef struct trbi_head {
   int64_t n, token[TRBI_HEAD]; /* block by block */

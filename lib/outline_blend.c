@@ -76,6 +76,7 @@ static void tilt_part(void *data, int64_t index) {
         task->pair->kernels->lean_tilt(block.s, block.t, block.padded, &o->lean, task->slope, task->center, calm);
     sum.divergence += one.divergence;
     sum.change += one.change;
+    sum.mass += one.mass;
     sum.square += one.square;
     sum.cube += one.cube;
   }
@@ -128,7 +129,7 @@ void trbi_masses_near(const trbi_pair *pair, const trbi_outline *o, const trbi_t
   const double e = (beta - tail->beta) / tail->beta;
   for (int64_t i = 0; i < trbi_parts(pair); i++) {
     const trbi_lean_tilt *w = &tail->part[i];
-    mass[i] = o->part[i].both + w->change + e * (w->divergence + w->change + e * (w->square / 2.0 + e * w->cube / 6.0));
+    mass[i] = w->mass + e * (w->divergence + w->change + e * (w->square / 2.0 + e * w->cube / 6.0));
   }
   add_head(pair, o, beta, (1.0 + e) * tail->center - pair->scale_student.norm, mass);
 }

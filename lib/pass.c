@@ -154,16 +154,37 @@ double trbi_log_sum_value(const trbi_log_sum *sum) {
   return sum->top > -INFINITY ? fma(TRBI_LOG2E, trbi_log(sum->mass), sum->top) : -INFINITY;
 }
 
-double trbi_log2_blend_mass(const trbi_pair *pair, double beta) {
+typedef struct mass_task {
+  const trbi_pair *pair;
+  double beta;
+  trbi_log_sum *parts;
+} mass_task;
+
+static void mass_part(void *data, int64_t part) {
+  const mass_task *task = data;
+  const trbi_pair *pair = task->pair;
+  const trbi_range blocks = trbi_part(pair, part);
   trbi_log_sum sum = trbi_log_sum_zero();
   trbi_block block;
-  for (int64_t i = 0; i < trbi_blocks(pair); i++) {
+  for (int64_t i = blocks.begin; i < blocks.end; i++) {
     double top, mass;
     trbi_read_block(pair, i, &block);
-    pair->kernels->blend_mass(block.s, block.t, block.padded, pair->scale_student, pair->scale_teacher, beta, &top,
-                              &mass);
+    pair->kernels->blend_mass(block.s, block.t, block.padded, pair->scale_student, pair->scale_teacher, task->beta,
+                              &top, &mass);
     trbi_log_sum_add(&sum, top, mass);
   }
+  task->parts[part] = sum;
+}
+
+void trbi_blend_masses(const trbi_pair *pair, double beta, trbi_log_sum *parts) {
+  mass_task task = {pair, beta, parts};
+  trbi_each_part(pair, mass_part, &task);
+}
+
+double trbi_log2_blend_mass(const trbi_pair *pair, double beta) {
+  trbi_log_sum parts[TRBI_PARTS], sum = trbi_log_sum_zero();
+  trbi_blend_masses(pair, beta, parts);
+  for (int64_t i = 0; i < trbi_parts(pair); i++) trbi_log_sum_add(&sum, parts[i].top, parts[i].mass);
   return trbi_log_sum_value(&sum);
 }
 

@@ -39,7 +39,7 @@ int64_t trbi_blocks(const trbi_pair *pair);
 
 /* A row has up to TRBI_PARTS parts of equally many blocks, of which the last may have fewer. What is summed over a row
  * is summed over each part first, so that parts may be worked by different threads. */
-enum { TRBI_PARTS = 16 };
+enum { TRBI_PARTS = 32 };
 
 int64_t trbi_parts(const trbi_pair *pair);
 trbi_range trbi_part(const trbi_pair *pair, int64_t part);
@@ -74,6 +74,17 @@ typedef struct trbi_summary {
 void trbi_name_row(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student, const trb_logits *teacher,
                    int64_t row);
 
+/* The pair as the behavior at a beta sees it: at 0 mu is p, also where the teacher masks, and the student stands for
+ * both models. */
+static inline trbi_pair trbi_pair_at(const trbi_pair *pair, double beta) {
+  trbi_pair mu = *pair;
+  if (beta > 0.0) return mu;
+  mu.teacher = mu.student;
+  mu.scale_teacher = mu.scale_student;
+  mu.top_teacher = mu.top_student;
+  return mu;
+}
+
 /* Norms and summary from sums over the row. */
 void trbi_summarize(trbi_pair *pair, const trbi_survey *sum, trbi_summary *out);
 
@@ -101,8 +112,9 @@ trbi_log_sum trbi_log_sum_zero(void);
 void trbi_log_sum_add(trbi_log_sum *sum, double top, double mass); /* adds nothing if top is -INFINITY */
 double trbi_log_sum_value(const trbi_log_sum *sum);                /* its log2 */
 
-/* log2 of sum p^(1-beta) q^beta over the common support, -INFINITY if that is empty. p and q as the scales have them.
- */
+/* sum p^(1-beta) q^beta over the common support of each part, p and q as the scales have them; and log2 of all parts,
+ * -INFINITY if the support is empty. */
+void trbi_blend_masses(const trbi_pair *pair, double beta, trbi_log_sum *parts);
 double trbi_log2_blend_mass(const trbi_pair *pair, double beta);
 
 /* The first token with the largest logit of the row. */

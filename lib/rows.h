@@ -79,9 +79,9 @@ typedef struct trbi_moments {
   float least, most;                 /* of d */
 } trbi_moments;
 
-/* A trbi_tilt with h = slope d - center. */
+/* A trbi_tilt with h = slope d - center, and sum w. */
 typedef struct trbi_lean_tilt {
-  double divergence, change, square, cube;
+  double divergence, change, mass, square, cube;
 } trbi_lean_tilt;
 
 /* What a lean loss sums, if anything: any g, or none beyond 1 in size. */

@@ -104,7 +104,8 @@ static trbi_moments moments(const float *s, const float *t, int64_t n, const trb
 /* Where no |h| is above 1 w = p e^h comes from the same polynomial as the terms. */
 ALWAYS_INLINE trbi_lean_tilt lean_tilt_any(const float *s, const float *t, int64_t n, trbi_lean row, float slope,
                                            float center, bool calm) {
-  float divergence[TRBI_LANES] = {0}, change[TRBI_LANES] = {0}, square[TRBI_LANES] = {0}, cube[TRBI_LANES] = {0};
+  float divergence[TRBI_LANES] = {0}, change[TRBI_LANES] = {0}, mass[TRBI_LANES] = {0}, square[TRBI_LANES] = {0};
+  float cube[TRBI_LANES] = {0};
   for (int64_t i = 0; i < n; i += TRBI_LANES)
     FOR_LANES (l) {
       const lean_token v = lean_read(&row, s[i + l], t[i + l]);
@@ -124,10 +125,15 @@ ALWAYS_INLINE trbi_lean_tilt lean_tilt_any(const float *s, const float *t, int64
         change[l] += term.change;
       }
       const float wh = w * h;
+      mass[l] += w;
       square[l] = fmaf(wh, h, square[l]);
       cube[l] = fmaf(wh * h, h, cube[l]);
     }
-  return (trbi_lean_tilt){fold_floats(divergence), fold_floats(change), fold_floats(square), fold_floats(cube)};
+  return (trbi_lean_tilt){.divergence = fold_floats(divergence),
+                          .change = fold_floats(change),
+                          .mass = fold_floats(mass),
+                          .square = fold_floats(square),
+                          .cube = fold_floats(cube)};
 }
 
 static trbi_lean_tilt lean_tilt(const float *s, const float *t, int64_t n, const trbi_lean *row, float slope,

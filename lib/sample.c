@@ -1,7 +1,9 @@
 /* sample.c - one token per row from the behavior, after the caller's filters.
  *
- * A row is read once for its largest logits and once for its mass by groups of blocks; the token is then found by
- * reading one group again. Everything is relative to the most probable token, whose log-weight is exactly 0. */
+ * The blend says how much of mu each part of the row has, so without a filter one part is chosen and read; a filter
+ * needs the whole row. What is read is read once for its largest logits and once for its mass by groups of blocks; the
+ * token is then found by reading one group again. Weights are relative to the largest one of what is read, whose
+ * logarithm is exactly 0. */
 #include <math.h>
 #include <stdatomic.h>
 
@@ -13,7 +15,7 @@
 #include "select.h"
 #include "tally.h"
 
-/* At most this many groups, whatever the vocabulary; one block each up to 524,288 tokens. */
+/* At most this many groups, whatever is read; one block each up to 524,288 tokens. */
 enum { GROUPS = 512 };
 
 typedef struct sample_job {
@@ -25,12 +27,19 @@ typedef struct sample_job {
   trbi_tally tally;
 } sample_job;
 
-/* The behavior of an open row: log2 weights relative to the largest one. */
+/* The behavior on some blocks of a row: log2 weights relative to the largest one. */
 typedef struct behavior {
-  const trbi_pair *pair;
+  trbi_pair pair;
   double beta, top;
-  int64_t blocks, group_blocks, groups;
+  trbi_range blocks;
+  int64_t group_blocks, groups;
 } behavior;
+
+/* Without a filter: the part in which a draw falls, its mass, and where in it. */
+typedef struct slot {
+  int64_t part;
+  double mass, at;
+} slot;
 
 /* ---- Random numbers ---- */
 
@@ -50,13 +59,14 @@ static double uniform(const trb_sampler *sampler, int64_t row) {
 /* log2 weights of a block; returns its number of tokens, the padding beyond is -inf. */
 static int64_t read_weights(const behavior *mu, int64_t number, int64_t *padded, float *y) {
   trbi_block block;
-  trbi_read_block(mu->pair, number, &block);
-  mu->pair->kernels->blend(block.s, block.t, block.padded, mu->pair->scale_student, mu->pair->scale_teacher, mu->beta,
-                           mu->top, y);
+  trbi_read_block(&mu->pair, number, &block);
+  mu->pair.kernels->blend(block.s, block.t, block.padded, mu->pair.scale_student, mu->pair.scale_teacher, mu->beta,
+                          mu->top, y);
   *padded = block.padded;
   return block.tokens;
 }
 
+/* Of a whole row. */
 static const float *read_values(const void *of, int64_t block, int64_t *tokens, float *room) {
   int64_t padded;
   *tokens = read_weights(of, block, &padded, room);
@@ -74,22 +84,19 @@ static int64_t apply_cut(trbi_cut cut, int64_t block, int64_t tokens, float *y) 
   return kept;
 }
 
-/* Mass of each group before any filter, in units of the largest weight of the row; returns the total, 0 if mu is
- * nothing. Counts the tokens that neither model masks and finds mu->top on the way: first every group relative to its
- * own largest weight, then all of them to the row's. */
-static double group_masses(behavior *mu, double *masses, int64_t *kept) {
+/* Mass of each group before any filter, in units of the largest weight of all; returns the total, 0 if mu is nothing.
+ * Finds mu->top on the way: first every group relative to its own largest weight, then all of them to that. */
+static double group_masses(behavior *mu, double *masses) {
   trbi_log_sum sums[GROUPS];
-  *kept = 0;
   mu->top = -INFINITY;
   for (int64_t g = 0; g < mu->groups; g++) sums[g] = trbi_log_sum_zero();
-  for (int64_t i = 0; i < mu->blocks; i++) {
+  for (int64_t i = mu->blocks.begin; i < mu->blocks.end; i++) {
     trbi_block block;
     double top, mass;
-    trbi_read_block(mu->pair, i, &block);
-    mu->pair->kernels->blend_mass(block.s, block.t, block.padded, mu->pair->scale_student, mu->pair->scale_teacher,
-                                  mu->beta, &top, &mass);
-    for (int64_t v = 0; v < block.tokens; v++) *kept += (block.s[v] > -INFINITY) & (block.t[v] > -INFINITY);
-    trbi_log_sum_add(&sums[i / mu->group_blocks], top, mass);
+    trbi_read_block(&mu->pair, i, &block);
+    mu->pair.kernels->blend_mass(block.s, block.t, block.padded, mu->pair.scale_student, mu->pair.scale_teacher,
+                                 mu->beta, &top, &mass);
+    trbi_log_sum_add(&sums[(i - mu->blocks.begin) / mu->group_blocks], top, mass);
     mu->top = top > mu->top ? top : mu->top;
   }
   double total = 0.0;
@@ -102,17 +109,17 @@ static double group_masses(behavior *mu, double *masses, int64_t *kept) {
   return total;
 }
 
-/* The same after a cut; *kept counts its tokens. */
+/* The same of a whole row after a cut; *kept counts its tokens. */
 static double cut_masses(const behavior *mu, trbi_cut cut, double *masses, int64_t *kept) {
   float y[TRBI_BLOCK];
   double total = 0.0;
   *kept = 0;
   for (int64_t g = 0; g < mu->groups; g++) masses[g] = 0.0;
-  for (int64_t i = 0; i < mu->blocks; i++) {
+  for (int64_t i = 0; i < mu->blocks.end; i++) {
     int64_t padded;
     const int64_t tokens = read_weights(mu, i, &padded, y);
     *kept += apply_cut(cut, i, tokens, y);
-    masses[i / mu->group_blocks] += mu->pair->kernels->mass(y, padded);
+    masses[i / mu->group_blocks] += mu->pair.kernels->mass(y, padded);
   }
   for (int64_t g = 0; g < mu->groups; g++) total += masses[g];
   return total;
@@ -121,7 +128,7 @@ static double cut_masses(const behavior *mu, trbi_cut cut, double *masses, int64
 /* ---- Filters ---- */
 
 static trbi_cut filter(const behavior *mu, const trb_sampler *sampler) {
-  const trbi_values values = {read_values, mu, mu->blocks};
+  const trbi_values values = {read_values, mu, mu->blocks.end};
   trbi_cut cut = trbi_cut_nothing();
   if (sampler->top_k > 0) cut = trbi_select_count(&values, cut, sampler->top_k);
   if (sampler->top_p > 0.0 && sampler->top_p < 1.0) cut = trbi_select_mass(&values, cut, sampler->top_p);
@@ -134,25 +141,48 @@ static trbi_cut filter(const behavior *mu, const trb_sampler *sampler) {
 
 /* ---- The draw ---- */
 
-/* Walks the group in which the cumulative mass passes the target. Rounding may leave the target just beyond the end;
- * then it is the group's last token of positive weight. */
-static int64_t walk_group(const behavior *mu, trbi_cut cut, int64_t group, double target) {
-  float y[TRBI_BLOCK];
-  int64_t token = -1;
+/* The token at which the cumulative mass of a few passes the target; their last one of positive weight if it does not.
+ */
+static int64_t walk_tokens(const float *y, int64_t n, double target) {
+  int64_t token = 0;
   double sum = 0.0;
-  const int64_t first = group * mu->group_blocks, end = first + mu->group_blocks;
-  for (int64_t i = first; i < end && i < mu->blocks; i++) {
-    int64_t padded;
-    const int64_t tokens = read_weights(mu, i, &padded, y);
-    apply_cut(cut, i, tokens, y);
-    for (int64_t v = 0; v < tokens; v++) {
-      const double weight = (double)trbi_exp2((double)y[v]);
-      if (weight > 0.0) token = i * TRBI_BLOCK + v;
-      sum += weight;
-      if (sum > target) return token;
-    }
+  for (int64_t v = 0; v < n && !(sum > target); v++) {
+    const double weight = (double)trbi_exp2((double)y[v]);
+    if (weight > 0.0) token = v;
+    sum += weight;
   }
   return token;
+}
+
+enum { RUN = 4 * TRBI_LANES };
+
+/* The weights of a block after the cut. */
+static int64_t read_kept(const behavior *mu, trbi_cut cut, int64_t number, float *y) {
+  int64_t padded;
+  const int64_t tokens = read_weights(mu, number, &padded, y);
+  apply_cut(cut, number, tokens, y);
+  return padded;
+}
+
+/* Walks a group, a run of tokens at a time. Rounding may leave the target just beyond the end; then it is the group's
+ * last token of positive weight. */
+static int64_t walk_group(const behavior *mu, trbi_cut cut, int64_t group, double target) {
+  float y[TRBI_BLOCK];
+  int64_t last = -1; /* the first token of the last run that weighs anything */
+  const int64_t first = mu->blocks.begin + group * mu->group_blocks, end = first + mu->group_blocks;
+  for (int64_t i = first; i < end && i < mu->blocks.end; i++) {
+    const int64_t padded = read_kept(mu, cut, i, y);
+    for (int64_t v = 0; v < padded; v += RUN) {
+      const int64_t n = padded - v < RUN ? padded - v : RUN;
+      const double mass = mu->pair.kernels->mass(y + v, n);
+      if (!(mass > 0.0)) continue;
+      last = i * TRBI_BLOCK + v;
+      if (target < mass) return last + walk_tokens(y + v, n, target);
+      target -= mass;
+    }
+  }
+  const int64_t padded = read_kept(mu, cut, last / TRBI_BLOCK, y), v = last % TRBI_BLOCK;
+  return last + walk_tokens(y + v, padded - v < RUN ? padded - v : RUN, INFINITY);
 }
 
 static int64_t draw_token(const behavior *mu, trbi_cut cut, const double *masses, double target) {
@@ -170,7 +200,7 @@ static int64_t draw_token(const behavior *mu, trbi_cut cut, const double *masses
 static int64_t first_top(const behavior *mu) {
   float y[TRBI_BLOCK];
   int64_t token = 0;
-  for (int64_t i = 0; i < mu->blocks; i++) {
+  for (int64_t i = 0; i < mu->blocks.end; i++) {
     int64_t padded;
     const int64_t tokens = read_weights(mu, i, &padded, y);
     for (int64_t v = 0; v < tokens; v++, token++)
@@ -180,7 +210,7 @@ static int64_t first_top(const behavior *mu) {
 }
 
 static double log_weight(const behavior *mu, int64_t token) {
-  const trbi_pair *pair = mu->pair;
+  const trbi_pair *pair = &mu->pair;
   const double a = trbi_log2_probability(pair->student, pair->row, pair->scale_student, token);
   const double b = trbi_log2_probability(pair->teacher, pair->row, pair->scale_teacher, token);
   return TRBI_LN2 * (fma(mu->beta, b, (1.0 - mu->beta) * a) - mu->top);
@@ -191,25 +221,66 @@ static double log_probability(const trb_logits *view, int64_t row, int64_t token
   return (double)trbi_load(view, row, token) / trbi_temperature(view) - lse;
 }
 
-static int32_t draw_row(const sample_job *job, int64_t row, trb_draw *draw) {
-  const trb_blend *blend = &job->blend[row];
-  trbi_pair pair;
-  double masses[GROUPS];
-  const int32_t bad = trbi_open_blend(&pair, job->kernels, job->student, job->teacher, blend, row);
+/* Opens a range of blocks of the row. */
+static int32_t open_blocks(behavior *mu, trbi_range blocks, double *masses, double *all) {
+  const int32_t bad = trbi_find_tops(&mu->pair, blocks);
   if (bad != 0) return bad;
-  const int64_t blocks = trbi_blocks(&pair);
-  const int64_t group_blocks = (blocks + GROUPS - 1) / GROUPS;
-  behavior mu = {&pair, blend->beta, 0.0, blocks, group_blocks, (blocks + group_blocks - 1) / group_blocks};
-  const double all = group_masses(&mu, masses, &draw->kept);
-  if (!(all > 0.0)) return TRB_ROW_EMPTY;
-  const bool filtered = job->sampler.top_k > 0 || job->sampler.top_p > 0.0 || job->sampler.min_p > 0.0;
-  const trbi_cut cut = filtered ? filter(&mu, &job->sampler) : trbi_cut_nothing();
-  const double total = filtered ? cut_masses(&mu, cut, masses, &draw->kept) : all;
-  draw->token =
-      job->sampler.greedy ? first_top(&mu) : draw_token(&mu, cut, masses, uniform(&job->sampler, row) * total);
-  const double weight = log_weight(&mu, draw->token);
-  draw->log_sampled = job->sampler.greedy ? 0.0 : weight - trbi_log(total);
+  const int64_t n = blocks.end - blocks.begin;
+  mu->blocks = blocks;
+  mu->group_blocks = (n + GROUPS - 1) / GROUPS;
+  mu->groups = (n + mu->group_blocks - 1) / mu->group_blocks;
+  *all = group_masses(mu, masses);
+  return *all > 0.0 ? 0 : TRB_ROW_EMPTY;
+}
+
+/* u in [0, 1) among the parts. */
+static slot find_slot(const float *mass, double u) {
+  double all = 0.0, before = 0.0;
+  slot found = {0};
+  for (int i = 0; i < TRBI_PARTS; i++) all += (double)mass[i];
+  for (int i = 0; i < TRBI_PARTS && u * all >= before; i++) {
+    if (!(mass[i] > 0.0f)) continue;
+    found = (slot){i, (double)mass[i] / all, (u * all - before) / (double)mass[i]};
+    before += (double)mass[i];
+  }
+  return found;
+}
+
+static int32_t draw_freely(behavior *mu, const trb_blend *blend, double u, trb_draw *draw) {
+  double masses[GROUPS], all;
+  const slot chosen = find_slot(blend->mass, u);
+  const int32_t bad = open_blocks(mu, trbi_part(&mu->pair, chosen.part), masses, &all);
+  if (bad != 0) return bad;
+  draw->kept = blend->support;
+  draw->token = draw_token(mu, trbi_cut_nothing(), masses, chosen.at * all);
+  draw->log_behavior = log_weight(mu, draw->token) + trbi_log(chosen.mass / all);
+  draw->log_sampled = draw->log_behavior;
+  return 0;
+}
+
+static int32_t draw_filtered(const trb_sampler *sampler, behavior *mu, double u, trb_draw *draw) {
+  double masses[GROUPS], all;
+  const int32_t bad = open_blocks(mu, (trbi_range){0, trbi_blocks(&mu->pair)}, masses, &all);
+  if (bad != 0) return bad;
+  const trbi_cut cut = filter(mu, sampler);
+  const double total = cut_masses(mu, cut, masses, &draw->kept);
+  draw->token = sampler->greedy ? first_top(mu) : draw_token(mu, cut, masses, u * total);
+  const double weight = log_weight(mu, draw->token);
+  draw->log_sampled = sampler->greedy ? 0.0 : weight - trbi_log(total);
   draw->log_behavior = weight - trbi_log(all);
+  return 0;
+}
+
+static int32_t draw_row(const sample_job *job, int64_t row, trb_draw *draw) {
+  const trb_sampler *sampler = &job->sampler;
+  const trb_blend *blend = &job->blend[row];
+  behavior mu = {.beta = blend->beta};
+  int32_t bad = trbi_name_blend(&mu.pair, job->kernels, job->student, job->teacher, blend, row);
+  if (bad != 0) return bad;
+  const double u = uniform(sampler, row);
+  const bool filtered = sampler->top_k > 0 || sampler->top_p > 0.0 || sampler->min_p > 0.0 || sampler->greedy;
+  bad = filtered ? draw_filtered(sampler, &mu, u, draw) : draw_freely(&mu, blend, u, draw);
+  if (bad != 0) return bad;
   draw->log_student = log_probability(job->student, row, draw->token, blend->lse_student);
   draw->log_teacher = job->teacher != NULL ? log_probability(job->teacher, row, draw->token, blend->lse_teacher) : NAN;
   return TRB_ROW_OK;
@@ -245,12 +316,31 @@ static trb_status check_sampler(trb_context *ctx, const trb_sampler *s, int64_t 
   return TRB_OK;
 }
 
+/* A blend that was filled in by hand has none. */
+static trb_status check_masses(trb_context *ctx, const trb_blend *blend, int64_t rows) {
+  for (int64_t r = 0; r < rows; r++) {
+    if (blend[r].status < 0 || blend[r].beta != blend[r].beta) continue; /* named row by row */
+    double all = 0.0;
+    bool good = true;
+    for (int i = 0; i < TRBI_PARTS; i++) {
+      all += (double)blend[r].mass[i];
+      good &= blend[r].mass[i] >= 0.0f;
+    }
+    if (!(good && fabs(all - 1.0) < 1e-3))
+      return trbi_fail(ctx, TRB_EINVAL,
+                       "blend[%" PRId64 "].mass: expected what trb_solve gave, which adds up to 1, got a sum of %g", r,
+                       all);
+  }
+  return TRB_OK;
+}
+
 trb_status trb_sample(trb_context *ctx, const trb_logits *student, const trb_logits *teacher, const trb_blend *blend,
                       const trb_sampler *sampler, trb_draw *out) {
   sample_job job = {.student = student, .teacher = teacher, .blend = blend, .out = out};
   trb_status status =
       trbi_read_options(ctx, "sampler", sampler, &job.sampler, sizeof job.sampler, TRBI_SIZE_TO(trb_sampler, purpose));
   if (status == TRB_OK) status = trbi_check_blends(ctx, student, teacher, blend);
+  if (status == TRB_OK) status = check_masses(ctx, blend, student->rows);
   if (status == TRB_OK) status = check_sampler(ctx, &job.sampler, student->rows);
   if (status != TRB_OK) return status;
   const int64_t rows = student->rows;

@@ -125,6 +125,31 @@ static bool solve_by_outline(trbi_search *look, const row_job *job, const trbi_s
 
 /* ---- A row ---- */
 
+/* Masses of mu by part, up to a factor. */
+static void find_masses(trbi_search *look, double beta, double *mass) {
+  const trbi_pair *pair = look->pair;
+  if (look->outline != NULL && beta == 0.0) {
+    trbi_masses_student(pair, look->outline, mass);
+  } else if (look->outline != NULL && look->by == TRBI_BY_LEAN) {
+    trbi_masses_near(pair, look->outline, &look->tail, beta, mass);
+  } else {
+    trbi_log_sum parts[TRBI_PARTS];
+    double top = -INFINITY;
+    const trbi_pair mu = trbi_pair_at(pair, beta);
+    trbi_blend_masses(&mu, beta, parts);
+    look->passes++;
+    for (int64_t i = 0; i < trbi_parts(pair); i++) top = fmax(top, parts[i].top);
+    for (int64_t i = 0; i < trbi_parts(pair); i++) mass[i] = parts[i].mass * trbi_exp(TRBI_LN2 * (parts[i].top - top));
+  }
+}
+
+static void describe_masses(trbi_search *look, double beta, float *out) {
+  double mass[TRBI_PARTS] = {0}, all = 0.0;
+  find_masses(look, beta, mass);
+  for (int i = 0; i < TRBI_PARTS; i++) all += mass[i];
+  for (int i = 0; i < TRBI_PARTS; i++) out[i] = (float)(mass[i] / all);
+}
+
 static trb_blend describe(const trbi_pair *pair, const trbi_summary *summary, const trbi_point *at) {
   trb_blend blend = {.beta = at->beta, .reverse_kl = summary->reverse_kl};
   blend.lse_student = pair->lse_student;
@@ -165,14 +190,17 @@ static void run_row(row_job *job, int64_t row,
   trb_blend *out = &job->out[row];
   const int32_t bad = survey(job, row, &pair, &summary, &outline, &look);
   if (bad != 0) {
-    *out = (trb_blend){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, bad, 1};
+    *out = (trb_blend){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, bad, 1, 0, {0}};
+    for (int i = 0; i < TRBI_PARTS; i++) out->mass[i] = (float)NAN;
     trbi_tally_add(&job->tally, row, bad);
     return;
   }
   trbi_point at = {0};
   const int32_t status = finish(job, &look, &summary, job->values[job->n_values == 1 ? 0 : row], &at);
   *out = describe(&pair, &summary, &at);
+  describe_masses(&look, at.beta, out->mass);
   out->status = status;
+  out->support = summary.tokens_student - (at.beta > 0.0 ? (int64_t)summary.student_only : 0);
   out->passes = look.passes;
   if (job->lone) out->kl_teacher = out->reverse_kl = out->lse_teacher = NAN;
 }

@@ -15,8 +15,8 @@
 
 #include "common.h"
 
-static const char *const field_names[6] = {"kl_student", "kl_teacher",  "reverse_kl",
-                                           "log_norm",   "lse_student", "lse_teacher"};
+static const char *const field_names[SOLVE_FIELDS] = {"kl_student",  "kl_teacher",  "reverse_kl", "log_norm",
+                                                      "lse_student", "lse_teacher", "mass"};
 
 static void raise_to(double *most, double x) {
   if (x > *most) *most = x;
@@ -27,7 +27,7 @@ void solve_report(const char *what, const solve_worst *w) {
   printf("%-13s rows %6d (blended %d, teacher %d, unreachable %d, steep %d) passes %.2f over %+.2g under %.2g", what,
          (int)w->rows, (int)w->blended, (int)w->teacher, (int)w->unreachable, (int)w->steep,
          w->passes / (double)(w->rows ? w->rows : 1), w->over, w->under);
-  for (int i = 0; i < 6; i++) printf(" %s %.2g", field_names[i], w->fields[i]);
+  for (int i = 0; i < SOLVE_FIELDS; i++) printf(" %s %.2g", field_names[i], w->fields[i]);
   printf("\n");
   fflush(stdout);
 }
@@ -63,12 +63,38 @@ static void check_field(const solve_problem *x, int field, double got, long doub
   if (tolerance > 0.0) raise_to(&w->fields[field], error / tolerance);
 }
 
+enum { PARTS = sizeof((trb_blend *)0)->mass / sizeof(float) };
+
+/* mu by the parts that the header names. */
+static void part_masses(const oracle *o, double beta, const oracle_blend *e, long double *mass) {
+  const int64_t width = 1024 * ((o->n + 32767) / 32768);
+  for (int i = 0; i < PARTS; i++) mass[i] = 0;
+  for (int64_t v = 0; v < o->n; v++) mass[v / width] += expl(oracle_log_mu(o, beta, e, v));
+}
+
+static void check_masses(const solve_problem *x, const trb_blend *b, const oracle_blend *e, const oracle_blend *below,
+                         const oracle_blend *above, solve_worst *w) {
+  const oracle *o = x->o;
+  long double want[PARTS], lo[PARTS], hi[PARTS];
+  int64_t support = 0;
+  part_masses(o, b->beta, e, want);
+  part_masses(o, below == e ? b->beta : places(b->beta, -STEEP), below, lo);
+  part_masses(o, above == e ? b->beta : places(b->beta, STEEP), above, hi);
+  for (int i = 0; i < PARTS; i++)
+    check_field(x, 6, (double)b->mass[i], want[i], lo[i], hi[i], 4e-6 * (double)want[i] + 1e-10, w);
+  for (int64_t v = 0; v < o->n; v++) support += !isinf(o->s[v]) && !(b->beta > 0.0 && isinf(o->t[v]));
+  ck_assert_msg(b->support == support, "%s: support %lld, expected %lld", x->where, (long long)b->support,
+                (long long)support);
+}
+
 void solve_check_fields(const solve_problem *x, const trb_blend *b, solve_worst *worst) {
   solve_worst none = {0}, *w = worst ? worst : &none;
   const oracle *o = x->o;
   oracle_blend e = oracle_blend_at(o, b->beta), below = e, above = e;
+  bool steep = false;
   double magnitude = (double)(fabsl(o->top_s) + (o->has_teacher ? fabsl(o->top_t) : 0));
   if (b->beta > 0.0 && magnitude > 1e3) {
+    steep = true;
     below = oracle_blend_at(o, places(b->beta, -STEEP));
     above = oracle_blend_at(o, places(b->beta, STEEP));
   }
@@ -78,6 +104,7 @@ void solve_check_fields(const solve_problem *x, const trb_blend *b, solve_worst 
               o->n > LONG ? 4e-6 * (double)e.kl_student + 3e-11 : 1e-6 * (double)e.kl_student + 1e-15, w);
   check_field(x, 3, b->log_norm, e.log_norm, below.log_norm, above.log_norm, 2 * lse, w);
   check_field(x, 4, b->lse_student, e.lse_student, e.lse_student, e.lse_student, lse, w);
+  check_masses(x, b, &e, steep ? &below : &e, steep ? &above : &e, w);
   ck_assert_msg(b->multiplier >= 0.0 &&
                     distance((1 - (long double)b->beta) / (long double)b->beta, b->multiplier) <= 4e-16 * b->multiplier,
                 "%s: beta %.17g multiplier %.17g", x->where, b->beta, b->multiplier);
@@ -146,6 +173,8 @@ void solve_check(const solve_problem *x, const trb_blend *b, solve_worst *worst)
     ck_assert_msg(b->status == x->o->bad, "%s: status %d, expected %d", x->where, b->status, x->o->bad);
     ck_assert(isnan(b->beta) && isnan(b->multiplier) && isnan(b->kl_student) && isnan(b->kl_teacher));
     ck_assert(isnan(b->reverse_kl) && isnan(b->log_norm) && isnan(b->lse_student) && isnan(b->lse_teacher));
+    for (int i = 0; i < PARTS; i++) ck_assert(isnan(b->mass[i]));
+    ck_assert_int_eq(b->support, 0);
     return;
   }
   check_status(x, b);

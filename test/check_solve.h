@@ -7,10 +7,12 @@
 #include "trb.h"
 
 /* The worst that was seen. */
+enum { SOLVE_FIELDS = 7 };
+
 typedef struct solve_worst {
-  double over;      /* KL / budget - 1 */
-  double under;     /* 1 - KL / budget where blended */
-  double fields[6]; /* error / tolerance */
+  double over;                 /* KL / budget - 1 */
+  double under;                /* 1 - KL / budget where blended */
+  double fields[SOLVE_FIELDS]; /* error / tolerance */
   int64_t rows, blended, steep, unreachable, teacher;
   double passes;
 } solve_worst;

@@ -156,6 +156,9 @@ SPOIL(blend_null, c->blend = NULL)
 SPOIL(blend_beta_negative, c->blends[1].beta = -0.1)
 SPOIL(blend_beta_large, c->blends[2].beta = 1.5)
 SPOIL(blend_beta_infinite, c->blends[2].beta = (double)INFINITY)
+SPOIL(mass_missing, memset(c->blends[2].mass, 0, sizeof c->blends[2].mass))
+SPOIL(mass_negative, c->blends[2].mass[1] = -0.5f; c->blends[2].mass[2] = 0.5f)
+SPOIL(mass_nan, c->blends[2].mass[31] = (float)NAN)
 SPOIL(sampler_size_zero, c->sampler_of.size = 0)
 SPOIL(sampler_size_small, c->sampler_of.size = 16)
 SPOIL(top_k_negative, c->sampler_of.top_k = -1)
@@ -183,6 +186,9 @@ START_TEST(test_write_blend_and_sample) {
       {"teacher NULL, beta positive", teacher_needed, "teacher"},
   };
   static const spoiled for_sample[] = {
+      {"mass all 0", mass_missing, "mass"},
+      {"mass negative", mass_negative, "mass"},
+      {"mass NaN", mass_nan, "mass"},
       {"size 0", sampler_size_zero, "size"},
       {"size too small", sampler_size_small, "size"},
       {"top_k -1", top_k_negative, "top_k"},

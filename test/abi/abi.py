@@ -60,11 +60,11 @@ class Header:
 
     @staticmethod
     def field(struct, declaration):
-        """(type, name) of one declaration, which must declare one plain field."""
-        match = re.fullmatch(r"\s*([\w\s*]*[\s*])(\w+)\s*", declaration)
+        """(type, name, length) of one declaration, which must declare one plain field or array."""
+        match = re.fullmatch(r"\s*([\w\s*]*[\s*])(\w+)((?:\[\w+\])?)\s*", declaration)
         if not match:
             sys.exit(f"abi: cannot read a field of {struct}: {' '.join(declaration.split())}")
-        return re.sub(r"\s+", " ", match.group(1)).lstrip(), match.group(2)
+        return re.sub(r"\s+", " ", match.group(1)).lstrip(), match.group(2), match.group(3)
 
     def count_declarations(self, text):
         """The patterns above must have seen every declaration."""
@@ -81,8 +81,8 @@ def layout(header):
     lines = ["#include <stdio.h>", "#include \"trb.h\"", "int main(void) {"]
     for struct, fields in header.structs.items():
         lines.append(f'  printf("sizeof({struct}) = %zu, alignment %zu\\n", sizeof({struct}), _Alignof({struct}));')
-        for kind, name in fields:
-            lines.append(f'  printf("  %3zu +%zu  {kind}{name}\\n", offsetof({struct}, {name}), '
+        for kind, name, length in fields:
+            lines.append(f'  printf("  %3zu +%zu  {kind}{name}{length}\\n", offsetof({struct}, {name}), '
                          f"sizeof((({struct} *)0)->{name}));")
     for name in header.constants:
         lines.append(f'  printf("{name} = %lld\\n", (long long){name});')

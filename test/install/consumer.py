@@ -16,7 +16,8 @@ class Logits(ctypes.Structure):
 class Blend(ctypes.Structure):
     _fields_ = [(name, ctypes.c_double) for name in ("beta", "multiplier", "kl_student", "kl_teacher", "reverse_kl",
                                                      "log_norm", "lse_student", "lse_teacher")]
-    _fields_ += [("status", ctypes.c_int32), ("passes", ctypes.c_int32)]
+    _fields_ += [("status", ctypes.c_int32), ("passes", ctypes.c_int32), ("support", ctypes.c_int64),
+                 ("mass", ctypes.c_float * 32)]
 
 
 library, layout, version = sys.argv[1:]
