@@ -199,11 +199,12 @@ static trb_status sample_skd(trb_context *ctx, const trbi_behavior *b, const trb
 /* Says what is wrong with the model that left a row without a token, the student if it is both. */
 static void name_faults(trb_context *ctx, const trb_logits *student, const trb_logits *teacher, trbi_step *step) {
   const int64_t rows = student != NULL ? student->rows : teacher->rows;
+  const trbi_crew alone = {trbi_kernels_of(ctx), NULL, NULL};
   for (int64_t r = 0; r < rows; r++) {
     if (step->token[r].id >= 0) continue;
     const trb_logits *model = student != NULL && isnan(step->entropy_student[r]) ? student : teacher;
     trbi_pair pair;
-    const int32_t fault = trbi_open_row(&pair, trbi_kernels_of(ctx), model, model, r);
+    const int32_t fault = trbi_open_row(&pair, &alone, model, model, r);
     if (fault < 0) step->token[r].status = fault;
   }
 }

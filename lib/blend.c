@@ -24,47 +24,55 @@ trb_status trbi_check_blends(trb_context *ctx, const trb_logits *student, const 
   return TRB_OK;
 }
 
-int32_t trbi_name_blend(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student,
-                        const trb_logits *teacher, const trb_blend *blend, int64_t row) {
+int32_t trbi_name_blend(trbi_pair *pair, const trbi_crew *crew, const trb_logits *student, const trb_logits *teacher,
+                        const trb_blend *blend, int64_t row) {
   if (blend->status < 0) return blend->status;
   if (blend->beta != blend->beta) return TRB_ROW_NOT_A_NUMBER;
   trbi_pair both;
-  trbi_name_row(&both, kernels, student, teacher != NULL ? teacher : student, row);
+  trbi_name_row(&both, crew, student, teacher != NULL ? teacher : student, row);
   *pair = trbi_pair_at(&both, blend->beta);
   return 0;
 }
 
 typedef struct write_job {
-  const trbi_kernels *kernels;
+  trbi_crew crew;
   const trb_logits *student, *teacher, *out;
   const trb_blend *blend;
   trbi_tally tally;
 } write_job;
 
+typedef struct write_task {
+  const trbi_pair *pair;
+  double beta, log2_norm;
+  const trb_logits *out;
+} write_task;
+
 /* log2 mu to natural logarithms. */
-static void write_blend_block(const trbi_pair *pair, double beta, double log2_norm, int64_t number,
-                              const trb_logits *out) {
-  trbi_block block;
+static void write_blend_block(void *data, int64_t part, const trbi_block *block) {
+  const write_task *task = data;
+  const trbi_pair *pair = task->pair;
   float y[TRBI_BLOCK];
-  trbi_read_block(pair, number, &block);
-  pair->kernels->blend(block.s, block.t, block.padded, pair->scale_student, pair->scale_teacher, beta, log2_norm, y);
-  for (int64_t i = 0; i < block.tokens; i++) y[i] = (float)(TRBI_LN2 * (double)y[i]);
-  pair->kernels->store(y, trbi_element(out, pair->row, block.begin), out->dtype, block.tokens);
+  (void)part;
+  pair->kernels->blend(block->s, block->t, block->padded, pair->scale_student, pair->scale_teacher, task->beta,
+                       task->log2_norm, y);
+  for (int64_t i = 0; i < block->tokens; i++) y[i] = (float)(TRBI_LN2 * (double)y[i]);
+  pair->kernels->store(y, trbi_element(task->out, pair->row, block->begin), task->out->dtype, block->tokens);
 }
 
 static void write_blend_row(void *data, int64_t row) {
   write_job *job = data;
   const trb_blend *blend = &job->blend[row];
   trbi_pair pair;
-  int32_t bad = trbi_name_blend(&pair, job->kernels, job->student, job->teacher, blend, row);
-  if (bad == 0) bad = trbi_find_tops(&pair, (trbi_range){0, trbi_blocks(&pair)});
+  int32_t bad = trbi_name_blend(&pair, &job->crew, job->student, job->teacher, blend, row);
+  if (bad == 0) bad = trbi_find_tops(&pair);
   const double log2_norm = bad == 0 ? trbi_log2_blend_mass(&pair, blend->beta) : 0.0;
   if (bad == 0 && !(log2_norm > -INFINITY)) bad = TRB_ROW_EMPTY;
   if (bad != 0) {
     trbi_tally_add(&job->tally, row, bad);
     return;
   }
-  for (int64_t i = 0; i < trbi_blocks(&pair); i++) write_blend_block(&pair, blend->beta, log2_norm, i, job->out);
+  write_task task = {&pair, blend->beta, log2_norm, job->out};
+  trbi_each_block(&pair, write_blend_block, &task);
   for (int64_t v = pair.vocab; v < job->out->vocab; v++) trbi_store(job->out, row, v, -INFINITY);
 }
 
@@ -78,6 +86,6 @@ trb_status trb_write_blend(trb_context *ctx, const trb_logits *student, const tr
   const trbi_span spans[] = {trbi_view_span("out", out), trbi_array_span("blend", blend, student->rows, sizeof *blend)};
   status = trbi_check_spans(ctx, spans, 2, 1);
   if (status != TRB_OK) return status;
-  write_job job = {trbi_kernels_of(ctx), student, teacher, out, blend, {0}};
-  return trbi_tally_rows(ctx, student->rows, write_blend_row, &job, &job.tally);
+  write_job job = {trbi_crew_of(ctx, student->rows, common), student, teacher, out, blend, {0}};
+  return trbi_tally_rows(ctx, &job.crew, student->rows, write_blend_row, &job, &job.tally);
 }

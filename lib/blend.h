@@ -9,7 +9,7 @@ trb_status trbi_check_blends(trb_context *ctx, const trb_logits *student, const 
                              const trb_blend *blend);
 
 /* Names the row of a behavior, with nothing read. Returns 0 or a negative row status. */
-int32_t trbi_name_blend(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student,
-                        const trb_logits *teacher, const trb_blend *blend, int64_t row);
+int32_t trbi_name_blend(trbi_pair *pair, const trbi_crew *crew, const trb_logits *student, const trb_logits *teacher,
+                        const trb_blend *blend, int64_t row);
 
 #endif

@@ -8,6 +8,8 @@
 #include "rows.h"
 
 enum { MOST_THREADS = 1024, SLICES_PER_THREAD = 8 };
+/* Tokens from which on a row is worth several threads. */
+enum { LONG = 16384 };
 
 const char *trb_context_error(const trb_context *ctx) {
   return ctx ? ctx->error : "";
@@ -108,7 +110,7 @@ int32_t trb_context_isa(const trb_context *ctx) {
 
 /* ---- Rows ---- */
 
-/* A batch in contiguous slices whose lengths differ by one row at most. */
+/* A batch, of rows or of the parts of one, in contiguous slices whose lengths differ by one at most. */
 typedef struct batch {
   trbi_row_fn fn;
   void *job;
@@ -130,6 +132,12 @@ static void run_slice(void *task, int64_t index) {
   fesetenv(&callers);
 }
 
+static trb_status be_ready(trb_context *ctx) {
+  if (ctx->pool == NULL || trbi_pool_ready(ctx->pool)) return TRB_OK;
+  return trbi_fail(ctx, TRB_ENOMEM, "ctx: its %" PRId64 " threads, lost in fork(), could not be started again",
+                   ctx->threads - 1);
+}
+
 trb_status trbi_each_row(trb_context *ctx, int64_t rows, trbi_row_fn fn, void *job) {
   batch all = {fn, job, rows, 1};
   if (rows == 0) return TRB_OK;
@@ -143,7 +151,17 @@ trb_status trbi_each_row(trb_context *ctx, int64_t rows, trbi_row_fn fn, void *j
     ctx->parallel_for(all.slices, run_slice, &all, ctx->parallel_user);
     return TRB_OK;
   }
-  if (trbi_pool_run(ctx->pool, all.slices, run_slice, &all)) return TRB_OK;
-  return trbi_fail(ctx, TRB_ENOMEM, "ctx: its %" PRId64 " threads, lost in fork(), could not be started again",
-                   ctx->threads - 1);
+  const trb_status status = be_ready(ctx);
+  if (status == TRB_OK) trbi_pool_run(ctx->pool, all.slices, run_slice, &all);
+  return status;
+}
+
+trbi_crew trbi_crew_of(trb_context *ctx, int64_t rows, int64_t vocab) {
+  const bool few = ctx != NULL && ctx->threads > 1 && 2 * rows <= ctx->threads && vocab >= LONG;
+  return (trbi_crew){trbi_kernels_of(ctx), few ? NULL : ctx, few ? ctx : NULL};
+}
+
+trb_status trbi_crew_rows(trb_context *ctx, const trbi_crew *crew, int64_t rows, trbi_row_fn fn, void *job) {
+  const trb_status status = crew->parts != NULL ? be_ready(ctx) : TRB_OK;
+  return status == TRB_OK ? trbi_each_row(crew->rows, rows, fn, job) : status;
 }

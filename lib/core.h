@@ -117,11 +117,24 @@ trb_status trbi_each_row(trb_context *ctx, int64_t rows, trbi_row_fn fn, void *j
 /* The row kernels of a context or of NULL. */
 const struct trbi_kernels *trbi_kernels_of(const trb_context *ctx);
 
+/* Who works on a call: the context's threads take rows, or, where rows are few and long, parts of each row. */
+typedef struct trbi_crew {
+  const struct trbi_kernels *kernels;
+  trb_context *rows, *parts; /* whose threads; NULL: the thread that is there does it all */
+} trbi_crew;
+
+trbi_crew trbi_crew_of(trb_context *ctx, int64_t rows, int64_t vocab);
+
+/* trbi_each_row as the crew has it. */
+trb_status trbi_crew_rows(trb_context *ctx, const trbi_crew *crew, int64_t rows, trbi_row_fn fn, void *job);
+
 /* ---- Threads (threads.c) ---- */
 
 struct trbi_pool *trbi_pool_new(trb_context *ctx, int64_t helpers); /* NULL: no memory or no thread */
 void trbi_pool_free(trb_context *ctx, struct trbi_pool *pool);
-/* A trb_parallel_for_fn apart from its result: false if the threads could not be restarted after a fork. */
-bool trbi_pool_run(struct trbi_pool *pool, int64_t n, trb_task_fn fn, void *task);
+/* Restarts threads that a fork left behind; false if the system refuses. */
+bool trbi_pool_ready(struct trbi_pool *pool);
+/* A trb_parallel_for_fn, for a pool that is ready. */
+void trbi_pool_run(struct trbi_pool *pool, int64_t n, trb_task_fn fn, void *task);
 
 #endif

@@ -3,33 +3,51 @@
 
 #include "loss.h"
 
+/* KL(q||p), or KL(p||m) and KL(q||m). */
+typedef struct sum_task {
+  const trbi_pair *pair;
+  double b;
+  double of_student[TRBI_PARTS], of_teacher[TRBI_PARTS];
+} sum_task;
+
+static void forward_block(void *data, int64_t part, const trbi_block *block) {
+  sum_task *task = data;
+  const trbi_pair *pair = task->pair;
+  task->of_teacher[part] +=
+      pair->kernels->forward_kl(block->s, block->t, block->padded, pair->scale_student, pair->scale_teacher);
+}
+
 static int32_t measure_forward(const trbi_loss_state *state, double *loss) {
-  const trbi_pair *pair = &state->pair;
+  sum_task task = {.pair = &state->pair};
   if (state->summary.teacher_only > 0.0) return TRB_ROW_INFINITE;
-  for (int64_t i = 0; i < trbi_blocks(pair); i++) {
-    trbi_block block;
-    trbi_read_block(pair, i, &block);
-    *loss += pair->kernels->forward_kl(block.s, block.t, block.padded, pair->scale_student, pair->scale_teacher);
-  }
+  trbi_each_block(task.pair, forward_block, &task);
+  for (int64_t i = 0; i < trbi_parts(task.pair); i++) *loss += task.of_teacher[i];
   return TRB_ROW_OK;
 }
 
 static void forward_gradient(const trbi_loss_job *job, const trbi_loss_state *state, const trbi_block *block,
                              double scale, float *grad) {
-  job->kernels->forward_kl_gradient(block->s, block->t, block->padded, state->pair.scale_student,
-                                    state->pair.scale_teacher, scale, grad);
+  job->crew.kernels->forward_kl_gradient(block->s, block->t, block->padded, state->pair.scale_student,
+                                         state->pair.scale_teacher, scale, grad);
+}
+
+static void jsd_block(void *data, int64_t part, const trbi_block *block) {
+  sum_task *task = data;
+  const trbi_pair *pair = task->pair;
+  double of_p, of_q;
+  pair->kernels->jsd(block->s, block->t, block->padded, pair->scale_student, pair->scale_teacher, task->b, &of_p,
+                     &of_q);
+  task->of_student[part] += of_p;
+  task->of_teacher[part] += of_q;
 }
 
 static int32_t measure_jsd(trbi_loss_state *state, double b, double *loss) {
-  const trbi_pair *pair = &state->pair;
+  sum_task task = {.pair = &state->pair, .b = b};
   double kl_student = 0.0, kl_teacher = 0.0;
-  for (int64_t i = 0; i < trbi_blocks(pair); i++) {
-    trbi_block block;
-    double of_p, of_q;
-    trbi_read_block(pair, i, &block);
-    pair->kernels->jsd(block.s, block.t, block.padded, pair->scale_student, pair->scale_teacher, b, &of_p, &of_q);
-    kl_student += of_p;
-    kl_teacher += of_q;
+  trbi_each_block(task.pair, jsd_block, &task);
+  for (int64_t i = 0; i < trbi_parts(task.pair); i++) {
+    kl_student += task.of_student[i];
+    kl_teacher += task.of_teacher[i];
   }
   state->kl_student = kl_student;
   *loss = b * kl_teacher + (1.0 - b) * kl_student;
@@ -39,8 +57,8 @@ static int32_t measure_jsd(trbi_loss_state *state, double b, double *loss) {
 static void jsd_gradient(const trbi_loss_job *job, const trbi_loss_state *state, const trbi_block *block, double scale,
                          float *grad) {
   const trb_divergence_options *o = job->options;
-  job->kernels->jsd_gradient(block->s, block->t, block->padded, state->pair.scale_student, state->pair.scale_teacher,
-                             o->b, state->kl_student, scale * (1.0 - o->b), grad);
+  job->crew.kernels->jsd_gradient(block->s, block->t, block->padded, state->pair.scale_student,
+                                  state->pair.scale_teacher, o->b, state->kl_student, scale * (1.0 - o->b), grad);
 }
 
 /* The support is the vocabulary: its masses are 1, its size what the student allows. */

@@ -5,7 +5,7 @@
 #include "tally.h"
 
 typedef struct entropy_job {
-  const trbi_kernels *kernels;
+  trbi_crew crew;
   const trb_logits *logits;
   double *out;
   trbi_tally tally;
@@ -15,7 +15,7 @@ static void entropy_row(void *data, int64_t row) {
   entropy_job *job = data;
   trbi_pair pair;
   trbi_summary summary;
-  const int32_t bad = trbi_survey_row(&pair, job->kernels, job->logits, job->logits, row, &summary);
+  const int32_t bad = trbi_survey_row(&pair, &job->crew, job->logits, job->logits, row, &summary);
   job->out[row] = bad == 0 ? summary.entropy_student : NAN;
   if (bad != 0) trbi_tally_add(&job->tally, row, bad);
 }
@@ -27,6 +27,6 @@ trb_status trb_entropy(trb_context *ctx, const trb_logits *logits, double *out) 
   const trbi_span spans[] = {trbi_array_span("out", out, logits->rows, sizeof *out), trbi_view_span("logits", logits)};
   const trb_status apart = trbi_check_spans(ctx, spans, 2, 1);
   if (apart != TRB_OK) return apart;
-  entropy_job job = {trbi_kernels_of(ctx), logits, out, {0}};
-  return trbi_tally_rows(ctx, logits->rows, entropy_row, &job, &job.tally);
+  entropy_job job = {trbi_crew_of(ctx, logits->rows, logits->vocab), logits, out, {0}};
+  return trbi_tally_rows(ctx, &job.crew, logits->rows, entropy_row, &job, &job.tally);
 }

@@ -53,8 +53,7 @@ int32_t trbi_lean_loss_row(const trbi_loss_job *job, int64_t row, double weight,
   trbi_pair pair;
   trbi_summary summary;
   trbi_outline o;
-  const int32_t bad =
-      trbi_outline_row(&pair, job->kernels, job->student, job->teacher, row, TRBI_FOR_LOSS, &summary, &o);
+  const int32_t bad = trbi_outline_row(&pair, &job->crew, job->student, job->teacher, row, TRBI_FOR_LOSS, &summary, &o);
   if (bad != 0) return bad;
   if (summary.student_only > 0.0) return TRB_ROW_INFINITE;
   const double slope = TRBI_LN2 * pair.scale_teacher.k,

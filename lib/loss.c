@@ -28,23 +28,32 @@ void trbi_describe_row(const trbi_loss_job *job, const trbi_pair *pair, const tr
   record->argmax_teacher = trbi_argmax_teacher(pair);
 }
 
-static void write_gradient(const trbi_loss_job *job, const trbi_loss_state *state, int64_t row, double weight) {
+typedef struct gradient_task {
+  const trbi_loss_job *job;
+  const trbi_loss_state *state;
+  double scale;
+} gradient_task;
+
+static void write_gradient_block(void *data, int64_t part, const trbi_block *block) {
+  const gradient_task *task = data;
+  const trb_logits *to = task->job->grad;
+  float grad[TRBI_BLOCK];
+  (void)part;
+  task->job->gradient(task->job, task->state, block, task->scale, grad);
+  task->job->crew.kernels->store(grad, trbi_element(to, task->state->pair.row, block->begin), to->dtype, block->tokens);
+}
+
+static void write_gradient(const trbi_loss_job *job, const trbi_loss_state *state, double weight) {
   const trbi_pair *pair = &state->pair;
-  const double scale = weight / trbi_temperature(job->student);
-  for (int64_t i = 0; i < trbi_blocks(pair); i++) {
-    trbi_block block;
-    float grad[TRBI_BLOCK];
-    trbi_read_block(pair, i, &block);
-    job->gradient(job, state, &block, scale, grad);
-    job->kernels->store(grad, trbi_element(job->grad, row, block.begin), job->grad->dtype, block.tokens);
-  }
-  if (pair->vocab < job->grad->vocab) trbi_zero_row(job->grad, row, pair->vocab);
+  gradient_task task = {job, state, weight / trbi_temperature(job->student)};
+  trbi_each_block(pair, write_gradient_block, &task);
+  if (pair->vocab < job->grad->vocab) trbi_zero_row(job->grad, pair->row, pair->vocab);
 }
 
 /* Surveys and measures; the record of a good row. */
 static int32_t measure_row(const trbi_loss_job *job, int64_t row, trbi_loss_state *state, trb_loss_row *record,
                            double *loss) {
-  const int32_t bad = trbi_survey_row(&state->pair, job->kernels, job->student, job->teacher, row, &state->summary);
+  const int32_t bad = trbi_survey_row(&state->pair, &job->crew, job->student, job->teacher, row, &state->summary);
   if (bad != 0) return bad;
   trbi_describe_row(job, &state->pair, &state->summary, record);
   return job->measure(job, state, record, loss);
@@ -68,7 +77,7 @@ static void loss_row(void *data, int64_t row) {
   }
   if (job->grad != NULL && !written) {
     if (status == TRB_ROW_OK)
-      write_gradient(job, &state, row, weight);
+      write_gradient(job, &state, weight);
     else
       trbi_zero_row(job->grad, row, 0);
   }
@@ -104,6 +113,6 @@ static trb_status check_loss(trb_context *ctx, const trbi_loss_job *job, const t
 trb_status trbi_run_loss(trb_context *ctx, trbi_loss_job *job, const trbi_span *list) {
   const trb_status status = check_loss(ctx, job, list);
   if (status != TRB_OK) return status;
-  job->kernels = trbi_kernels_of(ctx);
-  return trbi_tally_rows(ctx, job->student->rows, loss_row, job, &job->tally);
+  job->crew = trbi_crew_of(ctx, job->student->rows, trbi_common_vocab(job->student, job->teacher));
+  return trbi_tally_rows(ctx, &job->crew, job->student->rows, loss_row, job, &job->tally);
 }

@@ -19,7 +19,7 @@ typedef struct trbi_loss_state {
 } trbi_loss_state;
 
 struct trbi_loss_job {
-  const trbi_kernels *kernels;
+  trbi_crew crew;
   const trb_logits *student, *teacher, *grad;
   const double *weight;
   double *loss;

@@ -371,17 +371,16 @@ static void describe_tail(const reader *r, const part_sums *all) {
   fit(zero, one, o->model);
 }
 
-int32_t trbi_outline_row(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student,
-                         const trb_logits *teacher, int64_t row, trbi_purpose purpose, trbi_summary *summary,
-                         trbi_outline *outline) {
-  trbi_name_row(pair, kernels, student, teacher, row);
+int32_t trbi_outline_row(trbi_pair *pair, const trbi_crew *crew, const trb_logits *student, const trb_logits *teacher,
+                         int64_t row, trbi_purpose purpose, trbi_summary *summary, trbi_outline *outline) {
+  trbi_name_row(pair, crew, student, teacher, row);
   const double k_student = pair->scale_student.k, k_teacher = pair->scale_teacher.k;
   if (pair->vocab <= TRBI_SHORT || fmin(k_student, k_teacher) < LEAST_K || fmax(k_student, k_teacher) > MOST_K)
     return TRBI_NO_OUTLINE;
   reader r = {.pair = pair, .outline = outline, .purpose = purpose};
   int32_t status = read_parts(&r, true);
   if (status == TOO_TALL) {
-    status = trbi_find_tops(pair, (trbi_range){0, trbi_blocks(pair)});
+    status = trbi_find_tops(pair);
     if (status == 0) status = read_parts(&r, false);
   }
   if (status != 0) return status;
@@ -394,9 +393,9 @@ int32_t trbi_outline_row(trbi_pair *pair, const trbi_kernels *kernels, const trb
                                                                                                        : 0;
 }
 
-int32_t trbi_survey_row(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student,
-                        const trb_logits *teacher, int64_t row, trbi_summary *summary) {
+int32_t trbi_survey_row(trbi_pair *pair, const trbi_crew *crew, const trb_logits *student, const trb_logits *teacher,
+                        int64_t row, trbi_summary *summary) {
   trbi_outline outline;
-  const int32_t status = trbi_outline_row(pair, kernels, student, teacher, row, TRBI_FOR_SUMMARY, summary, &outline);
-  return status == TRBI_NO_OUTLINE ? trbi_survey_row_exactly(pair, kernels, student, teacher, row, summary) : status;
+  const int32_t status = trbi_outline_row(pair, crew, student, teacher, row, TRBI_FOR_SUMMARY, summary, &outline);
+  return status == TRBI_NO_OUTLINE ? trbi_survey_row_exactly(pair, crew, student, teacher, row, summary) : status;
 }

@@ -50,13 +50,12 @@ typedef enum trbi_purpose { TRBI_FOR_BLEND, TRBI_FOR_SUMMARY, TRBI_FOR_LOSS } tr
 
 /* Names the row and reads it once. For a blend the summary has no entropies; for a loss there is no head, for both
  * others no model. 0, TRB_ROW_EMPTY, TRB_ROW_NOT_A_NUMBER or TRBI_NO_OUTLINE. */
-int32_t trbi_outline_row(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student,
-                         const trb_logits *teacher, int64_t row, trbi_purpose purpose, trbi_summary *summary,
-                         trbi_outline *outline);
+int32_t trbi_outline_row(trbi_pair *pair, const trbi_crew *crew, const trb_logits *student, const trb_logits *teacher,
+                         int64_t row, trbi_purpose purpose, trbi_summary *summary, trbi_outline *outline);
 
 /* Names the row, reads it and sums it up: by an outline if it has one, else exactly. */
-int32_t trbi_survey_row(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student,
-                        const trb_logits *teacher, int64_t row, trbi_summary *summary);
+int32_t trbi_survey_row(trbi_pair *pair, const trbi_crew *crew, const trb_logits *student, const trb_logits *teacher,
+                        int64_t row, trbi_summary *summary);
 
 /* A block of a part as lean kernels take it: mended, its part of the head taken out. *next is the first token of the
  * head that is not yet taken, the part's first one at first. */

@@ -15,6 +15,7 @@ typedef struct trbi_top {
  * both, so that the same code serves. */
 typedef struct trbi_pair {
   const trbi_kernels *kernels;
+  trb_context *parts; /* whose threads work on parts of the row; NULL: this thread does */
   const trb_logits *student, *teacher;
   int64_t row, vocab;
   trbi_scale scale_student, scale_teacher;
@@ -47,6 +48,10 @@ trbi_range trbi_part(const trbi_pair *pair, int64_t part);
 /* Runs fn(task, part) for every part. */
 void trbi_each_part(const trbi_pair *pair, trb_task_fn fn, void *task);
 
+/* Runs fn(task, part, block) for every block, those of a part one after another. */
+typedef void (*trbi_block_fn)(void *task, int64_t part, const trbi_block *block);
+void trbi_each_block(const trbi_pair *pair, trbi_block_fn fn, void *task);
+
 /* So many tokens and their padding. */
 static inline int64_t trbi_padded(int64_t tokens) {
   return (tokens + TRBI_LANES - 1) / TRBI_LANES * TRBI_LANES;
@@ -71,7 +76,7 @@ typedef struct trbi_summary {
 } trbi_summary;
 
 /* Names the row without reading it. */
-void trbi_name_row(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student, const trb_logits *teacher,
+void trbi_name_row(trbi_pair *pair, const trbi_crew *crew, const trb_logits *student, const trb_logits *teacher,
                    int64_t row);
 
 /* The pair as the behavior at a beta sees it: at 0 mu is p, also where the teacher masks, and the student stands for
@@ -91,16 +96,17 @@ void trbi_summarize(trbi_pair *pair, const trbi_survey *sum, trbi_summary *out);
 /* A peak of one block, added to what is known of the blocks before. */
 void trbi_watch(trbi_top *top, const trbi_peak *peak, int64_t block);
 
-/* Reads a range of blocks of a named row for its largest logits: the scales are relative to these, norm 0. Returns 0,
- * or TRB_ROW_EMPTY or TRB_ROW_NOT_A_NUMBER. */
-int32_t trbi_find_tops(trbi_pair *pair, trbi_range blocks);
+/* Reads a named row, or a range of its blocks, for the largest logits: the scales are relative to these, norm 0.
+ * Returns 0, or TRB_ROW_EMPTY or TRB_ROW_NOT_A_NUMBER. */
+int32_t trbi_find_tops(trbi_pair *pair);
+int32_t trbi_find_tops_of(trbi_pair *pair, trbi_range blocks);
 
 /* Names the row and reads it so. */
-int32_t trbi_open_row(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student,
-                      const trb_logits *teacher, int64_t row);
+int32_t trbi_open_row(trbi_pair *pair, const trbi_crew *crew, const trb_logits *student, const trb_logits *teacher,
+                      int64_t row);
 
 /* The same, and once more for the norms and the summary, with exponents in double precision. */
-int32_t trbi_survey_row_exactly(trbi_pair *pair, const trbi_kernels *kernels, const trb_logits *student,
+int32_t trbi_survey_row_exactly(trbi_pair *pair, const trbi_crew *crew, const trb_logits *student,
                                 const trb_logits *teacher, int64_t row, trbi_summary *summary);
 
 /* A sum of mass * 2^top of any magnitudes. */

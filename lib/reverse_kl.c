@@ -91,27 +91,39 @@ static void choose_support(const trb_loss_options *o, trbi_loss_state *state) {
   }
 }
 
+typedef struct sum_task {
+  const trbi_loss_state *state;
+  trbi_loss_sums part[TRBI_PARTS];
+} sum_task;
+
+static void add(trbi_loss_sums *sum, const trbi_loss_sums *part) {
+  sum->divergence += part->divergence;
+  sum->cross += part->cross;
+  sum->in_student += part->in_student;
+  sum->in_teacher += part->in_teacher;
+  sum->out_student += part->out_student;
+  sum->out_teacher += part->out_teacher;
+  sum->tokens += part->tokens;
+  sum->infinite += part->infinite;
+  sum->in_change += part->in_change;
+  sum->out_change += part->out_change;
+}
+
+static void add_block(void *data, int64_t part, const trbi_block *block) {
+  sum_task *task = data;
+  const trbi_pair *pair = &task->state->pair;
+  uint8_t mask[TRBI_BLOCK];
+  trbi_support_block(&task->state->support, block, mask);
+  const trbi_loss_sums one =
+      pair->kernels->reverse_kl(block->s, block->t, mask, block->padded, pair->scale_student, pair->scale_teacher);
+  add(&task->part[part], &one);
+}
+
 static trbi_loss_sums add_up(const trbi_loss_state *state) {
-  const trbi_pair *pair = &state->pair;
+  sum_task task = {.state = state};
   trbi_loss_sums sum = {0};
-  for (int64_t i = 0; i < trbi_blocks(pair); i++) {
-    trbi_block block;
-    uint8_t mask[TRBI_BLOCK];
-    trbi_read_block(pair, i, &block);
-    trbi_support_block(&state->support, &block, mask);
-    const trbi_loss_sums part =
-        pair->kernels->reverse_kl(block.s, block.t, mask, block.padded, pair->scale_student, pair->scale_teacher);
-    sum.divergence += part.divergence;
-    sum.cross += part.cross;
-    sum.in_student += part.in_student;
-    sum.in_teacher += part.in_teacher;
-    sum.out_student += part.out_student;
-    sum.out_teacher += part.out_teacher;
-    sum.tokens += part.tokens;
-    sum.infinite += part.infinite;
-    sum.in_change += part.in_change;
-    sum.out_change += part.out_change;
-  }
+  trbi_each_block(&state->pair, add_block, &task);
+  for (int64_t i = 0; i < trbi_parts(&state->pair); i++) add(&sum, &task.part[i]);
   return sum;
 }
 
@@ -216,8 +228,8 @@ static void gradient(const trbi_loss_job *job, const trbi_loss_state *state, con
                      float *grad) {
   uint8_t mask[TRBI_BLOCK];
   trbi_support_block(&state->support, block, mask);
-  job->kernels->reverse_kl_gradient(block->s, block->t, mask, block->padded, state->pair.scale_student,
-                                    state->pair.scale_teacher, state->form, scale, grad);
+  job->crew.kernels->reverse_kl_gradient(block->s, block->t, mask, block->padded, state->pair.scale_student,
+                                         state->pair.scale_teacher, state->form, scale, grad);
 }
 
 trb_status trb_reverse_kl(trb_context *ctx, const trb_logits *student, const trb_logits *teacher, const double *weight,

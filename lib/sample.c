@@ -19,7 +19,7 @@
 enum { GROUPS = 512 };
 
 typedef struct sample_job {
-  const trbi_kernels *kernels;
+  trbi_crew crew;
   const trb_logits *student, *teacher;
   const trb_blend *blend;
   trb_sampler sampler;
@@ -223,7 +223,7 @@ static double log_probability(const trb_logits *view, int64_t row, int64_t token
 
 /* Opens a range of blocks of the row. */
 static int32_t open_blocks(behavior *mu, trbi_range blocks, double *masses, double *all) {
-  const int32_t bad = trbi_find_tops(&mu->pair, blocks);
+  const int32_t bad = trbi_find_tops_of(&mu->pair, blocks);
   if (bad != 0) return bad;
   const int64_t n = blocks.end - blocks.begin;
   mu->blocks = blocks;
@@ -275,7 +275,7 @@ static int32_t draw_row(const sample_job *job, int64_t row, trb_draw *draw) {
   const trb_sampler *sampler = &job->sampler;
   const trb_blend *blend = &job->blend[row];
   behavior mu = {.beta = blend->beta};
-  int32_t bad = trbi_name_blend(&mu.pair, job->kernels, job->student, job->teacher, blend, row);
+  int32_t bad = trbi_name_blend(&mu.pair, &job->crew, job->student, job->teacher, blend, row);
   if (bad != 0) return bad;
   const double u = uniform(sampler, row);
   const bool filtered = sampler->top_k > 0 || sampler->top_p > 0.0 || sampler->min_p > 0.0 || sampler->greedy;
@@ -353,6 +353,6 @@ trb_status trb_sample(trb_context *ctx, const trb_logits *student, const trb_log
                              trbi_array_span("sampler->index", job.sampler.index, rows, sizeof(int64_t))};
   status = trbi_check_spans(ctx, spans, 6, 1);
   if (status != TRB_OK) return status;
-  job.kernels = trbi_kernels_of(ctx);
-  return trbi_tally_rows(ctx, rows, sample_row, &job, &job.tally);
+  job.crew = trbi_crew_of(ctx, rows, 0); /* a draw reads little of a row */
+  return trbi_tally_rows(ctx, &job.crew, rows, sample_row, &job, &job.tally);
 }

@@ -10,7 +10,7 @@
 #include <math.h>
 
 typedef struct skd_job {
-  const trbi_kernels *kernels;
+  trbi_crew crew;
   const trb_logits *student, *teacher, *hot, *mixture;
   int64_t top_k;
   double *replaced;
@@ -30,8 +30,8 @@ static void read_log2(const trbi_kernels *kernels, const float *x, int64_t padde
 static int32_t mix_row(const skd_job *job, int64_t row, double *replaced) {
   trbi_pair pair, hot;
   trbi_summary summary;
-  int32_t bad = trbi_survey_row(&pair, job->kernels, job->student, job->teacher, row, &summary);
-  if (bad == 0) bad = trbi_survey_row(&hot, job->kernels, job->hot, job->hot, row, &summary);
+  int32_t bad = trbi_survey_row(&pair, &job->crew, job->student, job->teacher, row, &summary);
+  if (bad == 0) bad = trbi_survey_row(&hot, &job->crew, job->hot, job->hot, row, &summary);
   if (bad != 0) return bad;
   const trbi_support top = {.kind = TRB_SUPPORT_TEACHER_TOP_K, .cut = trbi_top_k(&pair, job->teacher, job->top_k)};
   *replaced = mass_outside(&pair, &top);
@@ -41,13 +41,13 @@ static int32_t mix_row(const skd_job *job, int64_t row, double *replaced) {
     float p[TRBI_BLOCK], q[TRBI_BLOCK];
     trbi_read_block(&pair, i, &block);
     trbi_support_block(&top, &block, in);
-    read_log2(job->kernels, block.s, block.padded, pair.scale_student, p);
-    read_log2(job->kernels, block.t, block.padded, hot.scale_student, q);
+    read_log2(job->crew.kernels, block.s, block.padded, pair.scale_student, p);
+    read_log2(job->crew.kernels, block.t, block.padded, hot.scale_student, q);
     for (int64_t v = 0; v < block.tokens; v++) {
       const double kept = in[v] ? (double)trbi_exp2((double)p[v]) : 0.0;
       p[v] = (float)trbi_log(kept + *replaced * (double)trbi_exp2((double)q[v]));
     }
-    job->kernels->store(p, trbi_element(job->mixture, row, block.begin), TRB_F32, block.tokens);
+    job->crew.kernels->store(p, trbi_element(job->mixture, row, block.begin), TRB_F32, block.tokens);
   }
   return 0;
 }
@@ -61,6 +61,6 @@ static void skd_row(void *data, int64_t row) {
 
 trb_status trbi_skd_rows(trb_context *ctx, const trb_logits *student, const trb_logits *teacher, const trb_logits *hot,
                          int64_t top_k, const trb_logits *mixture, double *replaced) {
-  skd_job job = {trbi_kernels_of(ctx), student, teacher, hot, mixture, top_k, replaced};
-  return trbi_each_row(ctx, student->rows, skd_row, &job);
+  skd_job job = {trbi_crew_of(ctx, student->rows, student->vocab), student, teacher, hot, mixture, top_k, replaced};
+  return trbi_crew_rows(ctx, &job.crew, student->rows, skd_row, &job);
 }

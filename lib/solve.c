@@ -9,7 +9,7 @@
 static const double EXACT_TOLERANCE = 2e-5, LEAN_TOLERANCE = 6e-5, LEAST_LEAN_TOLERANCE = 4e-5;
 
 typedef struct row_job {
-  const trbi_kernels *kernels;
+  trbi_crew crew;
   const trb_logits *student, *teacher;
   bool lone;            /* no teacher: the student stands for it */
   const double *values; /* budgets or betas */
@@ -172,12 +172,12 @@ static trb_blend describe(const trbi_pair *pair, const trbi_summary *summary, co
 static int32_t survey(const row_job *job, int64_t row, trbi_pair *pair, trbi_summary *summary, trbi_outline *outline,
                       trbi_search *look) {
   const int32_t status = job->exact ? TRBI_NO_OUTLINE
-                                    : trbi_outline_row(pair, job->kernels, job->student, job->teacher, row,
+                                    : trbi_outline_row(pair, &job->crew, job->student, job->teacher, row,
                                                        TRBI_FOR_BLEND, summary, outline);
   *look = (trbi_search){.pair = pair, .outline = outline, .passes = 1};
   if (status != TRBI_NO_OUTLINE) return status;
   *look = (trbi_search){.pair = pair, .passes = 2};
-  return trbi_survey_row_exactly(pair, job->kernels, job->student, job->teacher, row, summary);
+  return trbi_survey_row_exactly(pair, &job->crew, job->student, job->teacher, row, summary);
 }
 
 /* Reads the row; on success `finish` turns it into a blend. */
@@ -264,9 +264,9 @@ static trb_status check_row_job(trb_context *ctx, const trb_logits *student, con
 }
 
 static trb_status run(trb_context *ctx, row_job *job, trbi_row_fn fn) {
-  job->kernels = trbi_kernels_of(ctx);
   if (job->lone) job->teacher = job->student;
-  return trbi_tally_rows(ctx, job->student->rows, fn, job, &job->tally);
+  job->crew = trbi_crew_of(ctx, job->student->rows, trbi_common_vocab(job->student, job->teacher));
+  return trbi_tally_rows(ctx, &job->crew, job->student->rows, fn, job, &job->tally);
 }
 
 trb_status trb_solve(trb_context *ctx, const trb_logits *student, const trb_logits *teacher, const double *budget,

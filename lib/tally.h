@@ -20,9 +20,10 @@ static inline void trbi_tally_add(trbi_tally *tally, int64_t row, int32_t row_st
 }
 
 /* Runs fn(job, row) for every row, where fn adds bad rows to the job's tally. TRB_OK, TRB_EROWS with a text, or what
- * trbi_each_row says. */
-static inline trb_status trbi_tally_rows(trb_context *ctx, int64_t rows, trbi_row_fn fn, void *job, trbi_tally *tally) {
-  const trb_status status = trbi_each_row(ctx, rows, fn, job);
+ * trbi_crew_rows says. */
+static inline trb_status trbi_tally_rows(trb_context *ctx, const trbi_crew *crew, int64_t rows, trbi_row_fn fn,
+                                         void *job, trbi_tally *tally) {
+  const trb_status status = trbi_crew_rows(ctx, crew, rows, fn, job);
   if (status != TRB_OK) return status;
   const int64_t bad = atomic_load(&tally->bad), first = atomic_load(&tally->first);
   if (bad == 0) return TRB_OK;

@@ -7,7 +7,7 @@
 #include "outline.h"
 
 typedef struct term_job {
-  const trbi_kernels *kernels;
+  trbi_crew crew;
   const trb_logits *student, *teacher, *grad;
   const int64_t *token;
   const double *log_behavior, *weight;
@@ -62,21 +62,31 @@ static void estimate(const trb_term_options *o, trb_term *term) {
 
 /* ---- One row ---- */
 
+typedef struct gradient_task {
+  const trb_logits *to;
+  const trbi_pair *pair;
+  double scale, own; /* what the token's own entry is */
+  int64_t token;
+} gradient_task;
+
 /* scale * (1[j = y] - p_j). The token's own entry comes from double precision: 1 - p would cancel in floats. */
-static void write_gradient(const term_job *job, const trbi_pair *pair, double scale, int64_t token, double log_p) {
+static void write_gradient_block(void *data, int64_t part, const trbi_block *block) {
   static const uint8_t nothing[TRBI_BLOCK] = {0};
-  const trbi_gradient form = {0.0, 0.0, -1.0};
-  for (int64_t i = 0; i < trbi_blocks(pair); i++) {
-    trbi_block block;
-    float grad[TRBI_BLOCK];
-    trbi_read_block(pair, i, &block);
-    job->kernels->reverse_kl_gradient(block.s, block.t, nothing, block.padded, pair->scale_student, pair->scale_teacher,
-                                      form, scale, grad);
-    if (token >= block.begin && token < block.begin + block.tokens)
-      grad[token - block.begin] = (float)(scale * (1.0 - trbi_exp(log_p)));
-    job->kernels->store(grad, trbi_element(job->grad, pair->row, block.begin), job->grad->dtype, block.tokens);
-  }
-  if (pair->vocab < job->grad->vocab) trbi_zero_row(job->grad, pair->row, pair->vocab);
+  const gradient_task *task = data;
+  const trbi_pair *pair = task->pair;
+  float grad[TRBI_BLOCK];
+  (void)part;
+  pair->kernels->reverse_kl_gradient(block->s, block->t, nothing, block->padded, pair->scale_student,
+                                     pair->scale_teacher, (trbi_gradient){0.0, 0.0, -1.0}, task->scale, grad);
+  if (task->token >= block->begin && task->token < block->begin + block->tokens)
+    grad[task->token - block->begin] = (float)task->own;
+  pair->kernels->store(grad, trbi_element(task->to, pair->row, block->begin), task->to->dtype, block->tokens);
+}
+
+static void write_gradient(const trb_logits *to, const trbi_pair *pair, double scale, int64_t token, double log_p) {
+  gradient_task task = {to, pair, scale, scale * (1.0 - trbi_exp(log_p)), token};
+  trbi_each_block(pair, write_gradient_block, &task);
+  if (pair->vocab < to->vocab) trbi_zero_row(to, pair->row, pair->vocab);
 }
 
 static int32_t term_row_of(const term_job *job, int64_t row, trbi_pair *pair, trb_term *term) {
@@ -84,7 +94,7 @@ static int32_t term_row_of(const term_job *job, int64_t row, trbi_pair *pair, tr
   const int64_t token = job->token[row];
   const bool lone = job->teacher == NULL;
   const int32_t bad =
-      trbi_survey_row(pair, job->kernels, job->student, lone ? job->student : job->teacher, row, &summary);
+      trbi_survey_row(pair, &job->crew, job->student, lone ? job->student : job->teacher, row, &summary);
   if (bad != 0) return bad;
   term->log_student = TRBI_LN2 * trbi_log2_probability(job->student, row, pair->scale_student, token);
   term->log_teacher = lone ? NAN : TRBI_LN2 * trbi_log2_probability(job->teacher, row, pair->scale_teacher, token);
@@ -109,7 +119,7 @@ static void term_row(void *data, int64_t row) {
   if (job->grad != NULL) {
     const double scale = weight * term.coefficient / trbi_temperature(job->student);
     if (status == TRB_ROW_OK)
-      write_gradient(job, &pair, scale, job->token[row], term.log_student);
+      write_gradient(job->grad, &pair, scale, job->token[row], term.log_student);
     else
       trbi_zero_row(job->grad, row, 0);
   }
@@ -187,6 +197,6 @@ trb_status trb_token_terms(trb_context *ctx, const trb_logits *student, const tr
   if (status == TRB_OK) status = check_tokens(ctx, &job);
   if (status == TRB_OK) status = check_memory(ctx, &job);
   if (status != TRB_OK) return status;
-  job.kernels = trbi_kernels_of(ctx);
-  return trbi_tally_rows(ctx, student->rows, term_row, &job, &job.tally);
+  job.crew = trbi_crew_of(ctx, student->rows, student->vocab);
+  return trbi_tally_rows(ctx, &job.crew, student->rows, term_row, &job, &job.tally);
 }

@@ -5,11 +5,15 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "core.h"
 
-#define STACK_BYTES ((size_t)1024 * 1024) /* a call uses 64 KiB; thread-local data of every library lies there too */
+/* Some twenty microseconds. */
+enum { SPINS = 500 };
+
+#define STACK_BYTES ((size_t)1024 * 1024) /* a call uses 96 KiB; thread-local data of every library lies there too */
 
 struct trbi_pool {
   pthread_mutex_t lock;
@@ -20,12 +24,21 @@ struct trbi_pool {
   trb_task_fn fn;
   void *task;
   int64_t n;
-  int64_t next; /* the first index that nobody took */
-  int64_t left; /* indices not worked yet */
+  int64_t next;         /* the first index that nobody took */
+  _Atomic int64_t left; /* indices not worked yet */
+  _Atomic int64_t jobs; /* that came so far */
   int64_t helpers;
   int64_t running; /* helpers that were started */
   pthread_t threads[];
 };
+
+static void relax(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
 
 /* Takes indices until none is left. Called and left with the lock held. */
 static void work_off(struct trbi_pool *pool) {
@@ -36,8 +49,17 @@ static void work_off(struct trbi_pool *pool) {
     pthread_mutex_unlock(&pool->lock);
     fn(task, index);
     pthread_mutex_lock(&pool->lock);
-    if (--pool->left == 0) pthread_cond_signal(&pool->done);
+    if (atomic_fetch_sub(&pool->left, 1) == 1) pthread_cond_signal(&pool->done);
   }
+}
+
+/* Looks out for another job for a while, without the lock: one follows another where parts of a row are worked, and to
+ * fall asleep and be woken takes as long as a part does. */
+static void await_job(struct trbi_pool *pool) {
+  const int64_t seen = atomic_load(&pool->jobs);
+  pthread_mutex_unlock(&pool->lock);
+  for (int i = 0; i < SPINS && atomic_load(&pool->jobs) == seen; i++) relax();
+  pthread_mutex_lock(&pool->lock);
 }
 
 static void *help(void *argument) {
@@ -46,6 +68,7 @@ static void *help(void *argument) {
   while (!pool->quit) {
     if (pool->next < pool->n) {
       work_off(pool);
+      await_job(pool);
     } else {
       pthread_cond_wait(&pool->work, &pool->lock);
     }
@@ -94,7 +117,9 @@ static bool start(struct trbi_pool *pool) {
   pool->done = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
   pool->owner = getpid();
   pool->quit = false;
-  pool->n = pool->next = pool->left = 0;
+  pool->n = pool->next = 0;
+  atomic_store(&pool->left, 0);
+  atomic_store(&pool->jobs, 0);
   pool->running = 0;
   start_helpers(pool);
   if (pool->running == pool->helpers) return true;
@@ -121,16 +146,25 @@ void trbi_pool_free(trb_context *ctx, struct trbi_pool *pool) {
   ctx->memory.free(pool, ctx->memory.user);
 }
 
-bool trbi_pool_run(struct trbi_pool *pool, int64_t n, trb_task_fn fn, void *task) {
-  if (pool->owner != getpid() && !start(pool)) return false;
+bool trbi_pool_ready(struct trbi_pool *pool) {
+  return pool->owner == getpid() || start(pool);
+}
+
+void trbi_pool_run(struct trbi_pool *pool, int64_t n, trb_task_fn fn, void *task) {
   pthread_mutex_lock(&pool->lock);
   pool->fn = fn;
   pool->task = task;
-  pool->n = pool->left = n;
+  pool->n = n;
+  atomic_store(&pool->left, n);
   pool->next = 0;
+  atomic_fetch_add(&pool->jobs, 1);
   for (int64_t i = 0; i < pool->helpers && i < n - 1; i++) pthread_cond_signal(&pool->work);
   work_off(pool);
-  while (pool->left > 0) pthread_cond_wait(&pool->done, &pool->lock);
+  if (atomic_load(&pool->left) > 0) {
+    pthread_mutex_unlock(&pool->lock);
+    for (int i = 0; i < SPINS && atomic_load(&pool->left) > 0; i++) relax();
+    pthread_mutex_lock(&pool->lock);
+  }
+  while (atomic_load(&pool->left) > 0) pthread_cond_wait(&pool->done, &pool->lock);
   pthread_mutex_unlock(&pool->lock);
-  return true;
 }
