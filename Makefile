@@ -58,7 +58,8 @@ SOURCES := $(LIB_SOURCES) $(TEST_SOURCES) $(BENCH_SOURCES) $(EXHAUSTIVE_SOURCES)
 
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(B)/%.o)
 TEST_OBJECTS := $(TEST_SOURCES:%.c=$(B)/%.o)
-BENCHES := $(BENCH_SOURCES:%.c=$(B)/%)
+BENCH := $(B)/test/bench/bench
+BENCH_OBJECTS := $(BENCH_SOURCES:%.c=$(B)/%.o)
 EXHAUSTIVES := $(EXHAUSTIVE_SOURCES:%.c=$(B)/%)
 EXAMPLES := $(EXAMPLE_SOURCES:%.c=$(B)/%)
 RUNNER := $(B)/test/runner
@@ -109,17 +110,17 @@ PROGRAM_FLAGS = $(BASE) $(PLAIN_CFLAGS) $(EXACT)
 LINK = $(CC) $(PLAIN_CFLAGS) -pthread $(LDFLAGS)
 LIBS := -lm
 
-# The rows_<isa>.c of x86-64 are compiled for more than the baseline and called only after a look at the processor.
-# Everywhere else they compile to nothing.
+# The rows_<isa>.c of x86-64, and the floors_<isa>.c of the benchmark, are compiled for more than the baseline and called
+# only after a look at the processor.  Everywhere else they compile to nothing.
 if_x86_64 = $(if $(filter x86_64-% amd64-%,$(shell $(CC) -dumpmachine)),$(1))
-$(B)/lib/rows_avx2.o: ISA = $(call if_x86_64,-mavx2 -mfma)
-$(B)/lib/rows_avx512.o: ISA = $(call if_x86_64,-mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma \
-	-mprefer-vector-width=512)
+$(B)/lib/rows_avx2.o $(B)/test/bench/floors_avx2.o: ISA = $(call if_x86_64,-mavx2 -mfma)
+$(B)/lib/rows_avx512.o $(B)/test/bench/floors_avx512.o: ISA = $(call if_x86_64,-mavx512f -mavx512bw -mavx512dq \
+	-mavx512vl -mfma -mprefer-vector-width=512)
 
 # These two change when the compiler or a flag does, and when a source comes or goes.  Whatever is compiled depends on the
 # first, whatever is linked on both.
 $(B)/flags: export TEXT = $(shell $(CC) --version | head -n 1) $(AR) $(LIB_FLAGS) $(LINK)
-$(B)/objects: export TEXT = $(LIB_OBJECTS) $(TEST_OBJECTS) $(DISTILL_OBJECTS) $(DISTILL_TEST_OBJECTS)
+$(B)/objects: export TEXT = $(LIB_OBJECTS) $(TEST_OBJECTS) $(BENCH_OBJECTS) $(DISTILL_OBJECTS) $(DISTILL_TEST_OBJECTS)
 $(B)/flags $(B)/objects: FORCE | $(AFTER_DEPS)
 	@mkdir -p $(@D)
 	@echo "$$TEXT" | cmp -s - $@ || echo "$$TEXT" > $@
@@ -133,7 +134,7 @@ $(B)/lib/%.o: lib/%.c $(BUILD_INPUTS)
 
 $(B)/test/%.o: test/%.c $(BUILD_INPUTS)
 	@mkdir -p $(@D)
-	$(CC) $(PROGRAM_FLAGS) -Ilib -Itest $(shell $(PKG_CONFIG) --cflags check) -c -o $@ $<
+	$(CC) $(PROGRAM_FLAGS) $(ISA) -Ilib -Itest $(shell $(PKG_CONFIG) --cflags check popt) -c -o $@ $<
 
 $(B)/examples/%.o: examples/%.c $(BUILD_INPUTS)
 	@mkdir -p $(@D)
@@ -203,7 +204,7 @@ check-demo: $(DISTILL) ## run a small piece of the demo, twenty seconds, and che
 check-readme: all ## run the programs that README.md prints
 	CC='$(CC)' PYTHON='$(PYTHON)' sh test/test_readme.sh include $(B)
 
-$(BENCHES) $(EXHAUSTIVES) $(VECTORS): %: %.o $(B)/$(STATIC)
+$(EXHAUSTIVES) $(VECTORS): %: %.o $(B)/$(STATIC)
 	$(LINK) -o $@ $< $(B)/$(STATIC) $(LIBS)
 
 .PHONY: check-exhaustive
@@ -258,11 +259,16 @@ $(B)/test/fuzz/%.fuzz: $(B)/test/fuzz/%.o $(DISTILL_OBJECTS) $(B)/$(STATIC)
 	$(LINK) -fsanitize=fuzzer -o $@ $< $(DISTILL_PARTS) $(DISTILL_LIBS)
 
 .PHONY: programs
-programs: $(RUNNER) $(BENCHES) $(EXHAUSTIVES) $(VECTORS) $(REPLAYS) $(DISTILL_RUNNER) ## build the tests and benchmarks without running them
+programs: $(RUNNER) $(BENCH) $(EXHAUSTIVES) $(VECTORS) $(REPLAYS) $(DISTILL_RUNNER) ## build the tests and benchmarks without running them
+
+# What the accuracy is checked with is what the tests compare with.
+BENCH_PARTS := $(B)/test/families.o $(B)/test/matrix.o $(B)/test/oracle.o
+$(BENCH): $(BENCH_OBJECTS) $(BENCH_PARTS) $(B)/$(STATIC) $(B)/objects
+	$(LINK) -o $@ $(BENCH_OBJECTS) $(BENCH_PARTS) $(B)/$(STATIC) $(shell $(PKG_CONFIG) --libs popt) $(LIBS)
 
 .PHONY: bench
-bench: $(BENCHES) ## build and run the benchmarks (BENCH_ARGS are handed to them)
-	@set -e; for program in $^; do ./$$program $(BENCH_ARGS); done
+bench: $(BENCH) ## build and run the benchmark (BENCH_ARGS are handed to it; --help)
+	./$< $(BENCH_ARGS)
 
 .PHONY: coverage
 coverage: ## measure which lines and branches of lib/ the tests reach (gcc, gcovr)
