@@ -270,6 +270,16 @@ $(BENCH): $(BENCH_OBJECTS) $(BENCH_PARTS) $(B)/$(STATIC) $(B)/objects
 bench: $(BENCH) ## build and run the benchmark (BENCH_ARGS are handed to it; --help)
 	./$< $(BENCH_ARGS)
 
+.PHONY: bench-plot bench-peer
+bench-plot: $(BENCH) ## measure what docs/benchmarks.svg shows, in two minutes, and draw it (gnuplot)
+	./$< --grid --timing --kernel=solve,loss --dtype=f32 --threads=1 --json > $(B)/bench.jsonl
+	gnuplot -d -e "lines = '$(B)/bench.jsonl'; picture = 'docs/benchmarks.svg'" test/bench/plot.gp
+
+# PyTorch as Debian packages it is for the system's own Python.
+PEER_PYTHON ?= /usr/bin/python3
+bench-peer: all ## time the same problem in PyTorch (make deps-peer)
+	$(PEER_PYTHON) test/bench/peer.py $(B)/$(LINKNAME) $(PEER_ARGS)
+
 .PHONY: coverage
 coverage: ## measure which lines and branches of lib/ the tests reach (gcc, gcovr)
 	rm -rf build/coverage/report && mkdir -p build/coverage/report
@@ -412,6 +422,10 @@ deps: ## install what building and testing need (apt-get, dnf or brew)
 deps-cross: ## install what check-cross needs
 	$(MAKE) deps DEBIAN='gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user' FEDORA='gcc-aarch64-linux-gnu qemu-user' \
 	    HOMEBREW='aarch64-unknown-linux-gnu qemu'
+
+.PHONY: deps-peer
+deps-peer: ## install what bench-peer needs
+	$(MAKE) deps DEBIAN=python3-torch FEDORA=python3-torch HOMEBREW=pytorch
 
 # ---- Housekeeping ---------------------------------------------------------------------------------------------------
 

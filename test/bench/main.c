@@ -14,7 +14,7 @@ static const int64_t grid_vocabs[VOCABS] = {32000, 151936, 262144};
 typedef struct command {
   plan plan;
   long vocab, threads;
-  char *family, *kernel, *dtype;
+  char *families, *kernels, *dtypes;
   int accuracy, timing, grid, json;
 } command;
 
@@ -23,11 +23,18 @@ static bool fail(const char *text) {
   return false;
 }
 
-/* Marks the named one of n, or all. */
-static bool choose(const char *name, const char *(*name_of)(int), int n, bool *chosen) {
-  bool found = false;
-  for (int i = 0; i < n; i++) found |= chosen[i] = name == NULL || strcmp(name, name_of(i)) == 0;
-  return found;
+/* Marks those of n that a list "NAME,NAME" has; all without a list. false: another name. */
+static bool choose(const char *list, const char *(*name_of)(int), int n, bool *chosen) {
+  for (int i = 0; i < n; i++) chosen[i] = list == NULL;
+  for (const char *at = list; at;) {
+    const size_t length = strcspn(at, ",");
+    int i = 0;
+    while (i < n && (strlen(name_of(i)) != length || strncmp(at, name_of(i), length) != 0)) i++;
+    if (i == n) return false;
+    chosen[i] = true;
+    at = at[length] ? at + length + 1 : NULL;
+  }
+  return true;
 }
 
 static bool check_command(command *c, const machine *m) {
@@ -36,14 +43,14 @@ static bool check_command(command *c, const machine *m) {
   if (!(p->budget >= 1e-6 && p->budget <= 10.0)) return fail("--budget: expected 1e-6 to 10");
   if (c->threads < 1 || c->threads > 1024) return fail("--threads: expected 1 to 1024");
   if (p->repeats < 1 || p->repeats > MAX_REPEATS) return fail("--repeats: expected 1 to 99");
-  if (!choose(c->family, row_family_name, ROW_FAMILIES, p->family))
-    return fail("--rows: expected spiky, peaked, flat, disagreeing or masked");
-  if (!choose(c->kernel, kernel_name, KERNELS, p->kernel))
-    return fail("--kernel: expected solve, sample, loss, forward, jsd or write");
-  if (!choose(c->dtype, dtype_name, DTYPES, p->dtype)) return fail("--dtype: expected f32, f16 or bf16");
+  if (!choose(c->families, row_family_name, ROW_FAMILIES, p->family))
+    return fail("--rows: expected spiky, peaked, flat, disagreeing, masked");
+  if (!choose(c->kernels, kernel_name, KERNELS, p->kernel))
+    return fail("--kernel: expected solve, sample, loss, forward, jsd, write");
+  if (!choose(c->dtypes, dtype_name, DTYPES, p->dtype)) return fail("--dtype: expected f32, f16, bf16");
   p->dtype[TRB_F32] = true; /* what others are compared with */
   p->kernel[SOLVE] |= p->kernel[SAMPLE];
-  if (!c->kernel && !c->grid) p->kernel[FORWARD] = p->kernel[JSD] = false; /* these take minutes */
+  if (!c->kernels && !c->grid) p->kernel[FORWARD] = p->kernel[JSD] = false; /* these take minutes */
   p->halves_by_threads = c->grid;
   p->threads = m->processors > 1 ? c->threads : 1;
   c->vocab = c->vocab / 64 * 64; /* as the floors want it */
@@ -57,10 +64,11 @@ static bool read_command(int argc, const char **argv, command *c, const machine 
       {"accuracy", 0, POPT_ARG_NONE, &c->accuracy, 0, "accuracy only", NULL},
       {"timing", 0, POPT_ARG_NONE, &c->timing, 0, "times only", NULL},
       {"vocab", 'V', POPT_ARG_LONG | POPT_ARGFLAG_SHOW_DEFAULT, &c->vocab, 0, "tokens of a row", "N"},
-      {"rows", 'r', POPT_ARG_STRING, &c->family, 0, "one of spiky, peaked, flat, disagreeing, masked", "NAME"},
-      {"kernel", 'k', POPT_ARG_STRING, &c->kernel, 0, "one of solve, sample (with solve), loss, forward, jsd, write",
-       "NAME"},
-      {"dtype", 'd', POPT_ARG_STRING, &c->dtype, 0, "f32, or f16 or bf16 beside it", "NAME"},
+      {"rows", 'r', POPT_ARG_STRING, &c->families, 0, "of spiky, peaked, flat, disagreeing, masked", "LIST"},
+      {"kernel", 'k', POPT_ARG_STRING, &c->kernels, 0,
+       "of solve, sample (with solve), loss, forward, jsd, write; without a list and a grid no forward and no jsd",
+       "LIST"},
+      {"dtype", 'd', POPT_ARG_STRING, &c->dtypes, 0, "of f16, bf16 beside f32, which is always there", "LIST"},
       {"budget", 'b', POPT_ARG_DOUBLE | POPT_ARGFLAG_SHOW_DEFAULT, &c->plan.budget, 0, "of what is timed", "NATS"},
       {"threads", 't', POPT_ARG_LONG | POPT_ARGFLAG_SHOW_DEFAULT, &c->threads, 0, "compared with one; 1: none", "N"},
       {"repeats", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &c->plan.repeats, 0, "that medians are taken over", "N"},
