@@ -25,7 +25,7 @@ extern const floor_kinds floors_baseline, floors_avx2, floors_avx512;
 /* Those of the widest vectors that this machine has. */
 const floors *floors_available(void);
 
-/* Whether they compute what they should, on a pair of rows: a floor that does less is none. */
-bool floors_right(const floors *f, const float *s, const float *t, float *out, int64_t n);
+/* Whether they compute what they should: a floor that does less is none. */
+bool floors_right(const floors *f);
 
 #endif
