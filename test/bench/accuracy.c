@@ -18,6 +18,7 @@ static double steep_reach(double beta) {
 
 /* What is wrong with a row, or NULL; counts it. */
 static const char *judge(const oracle *o, const trb_blend *b, const char *family, accuracy *a) {
+  if (o->bad) return b->status == o->bad ? NULL : "no distribution, but not called so";
   const long double budget = (long double)a->budget, kl = oracle_kl_student(o, b->beta);
   a->rows++;
   if (!(kl <= budget * (1 + 1e-6L))) return "over the budget";
@@ -54,7 +55,8 @@ static void judge_row(oracle *o, const matrix *s, const matrix *t, const char *f
   for (int i = 0; i < BUDGETS; i++) {
     trb_blend blend;
     const trb_status status = trb_solve(NULL, &s->view, &t->view, &out[i].budget, 1, NULL, &blend);
-    const char *wrong = status == TRB_OK ? judge(o, &blend, family, &out[i]) : trb_strerror(status);
+    const char *wrong =
+        status == (o->bad ? TRB_EROWS : TRB_OK) ? judge(o, &blend, family, &out[i]) : trb_strerror(status);
     if (!wrong) continue;
     out[i].broken++;
     fprintf(stderr, "bench: %s row of %s, %lld tokens, budget %g: %s (beta %.17g)\n", family, dtype_name(s->view.dtype),

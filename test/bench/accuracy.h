@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* The rows of one budget. */
+/* The rows of one budget, but for those that hold no distribution. */
 typedef struct accuracy {
   double budget;
   int64_t rows, blended, teacher, unreachable;
