@@ -60,7 +60,7 @@ static bool check_command(command *c, const machine *m) {
 static bool read_command(int argc, const char **argv, command *c, const machine *m) {
   const struct poptOption options[] = {
       {"grid", 'g', POPT_ARG_NONE, &c->grid, 0,
-       "everything, in half an hour: V = 32000, 151936 and 262144, forward and jsd, threads for all dtypes", NULL},
+       "everything, in an hour: V = 32000, 151936 and 262144, forward and jsd, threads for all dtypes", NULL},
       {"accuracy", 0, POPT_ARG_NONE, &c->accuracy, 0, "accuracy only", NULL},
       {"timing", 0, POPT_ARG_NONE, &c->timing, 0, "times only", NULL},
       {"vocab", 'V', POPT_ARG_LONG | POPT_ARGFLAG_SHOW_DEFAULT, &c->vocab, 0, "tokens of a row", "N"},
