@@ -113,9 +113,9 @@ LIBS := -lm
 # The rows_<isa>.c of x86-64, and the floors_<isa>.c of the benchmark, are compiled for more than the baseline and called
 # only after a look at the processor.  Everywhere else they compile to nothing.
 if_x86_64 = $(if $(filter x86_64-% amd64-%,$(shell $(CC) -dumpmachine)),$(1))
-$(B)/lib/rows_avx2.o $(B)/test/bench/floors_avx2.o: ISA = $(call if_x86_64,-mavx2 -mfma)
+$(B)/lib/rows_avx2.o $(B)/test/bench/floors_avx2.o: ISA = $(call if_x86_64,-mavx2 -mfma -mf16c)
 $(B)/lib/rows_avx512.o $(B)/test/bench/floors_avx512.o: ISA = $(call if_x86_64,-mavx512f -mavx512bw -mavx512dq \
-	-mavx512vl -mfma -mprefer-vector-width=512)
+	-mavx512vl -mfma -mf16c -mprefer-vector-width=512)
 
 # These two change when the compiler or a flag does, and when a source comes or goes.  Whatever is compiled depends on the
 # first, whatever is linked on both.

@@ -4,6 +4,9 @@
  * turn it into vector code of any width. An instruction set includes this file under another table name. */
 #include <stdbool.h>
 #include <stddef.h>
+#if defined(__F16C__)
+#include <immintrin.h>
+#endif
 
 #include "dmath.h"
 #include "fmath.h"
@@ -19,12 +22,13 @@
 
 /* ---- Loads and stores ---- */
 
-/* Denormal halves are integers times 2^-24: no denormal float occurs, so the host's flush modes do not matter. */
+/* Denormal halves are integers times 2^-24: no denormal float occurs, so the host's flush modes do not matter. A NaN
+ * becomes quiet and keeps its payload, as it does in instructions for this. */
 static inline float half_to_float(uint16_t half) {
   const int32_t magnitude = half & 0x7fff;
   const float small = (float)magnitude * 0x1p-24f;
   const int32_t normal = (magnitude << 13) + (112 << 23);
-  const int32_t special = (magnitude << 13) + (224 << 23);
+  const int32_t special = ((magnitude << 13) + (224 << 23)) | (magnitude > 0x7c00 ? 1 << 22 : 0);
   const int32_t bits = magnitude < 0x0400 ? trbi_float_bits(small) : magnitude < 0x7c00 ? normal : special;
   return trbi_bits_float(bits | (int32_t)((half & 0x8000u) << 16));
 }
@@ -35,7 +39,7 @@ static inline uint16_t float_to_half(float x) {
   const int32_t sign = (int32_t)(((uint32_t)trbi_float_bits(x) >> 16) & 0x8000u);
   const int32_t small = trbi_float_bits(trbi_bits_float(bits) + 0.5f) - trbi_float_bits(0.5f);
   const int32_t normal = (bits + 0xfff + ((bits >> 13) & 1) - (112 << 23)) >> 13;
-  const int32_t large = bits > 0x7f800000 ? 0x7e00 : 0x7c00;
+  const int32_t large = bits > 0x7f800000 ? 0x7e00 | ((bits >> 13) & 0x3ff) : 0x7c00;
   const int32_t half = bits < (113 << 23) ? small : bits < 0x477ff000 ? normal : large;
   return (uint16_t)(half | sign);
 }
@@ -51,12 +55,32 @@ static inline uint16_t float_to_bfloat(float x) {
   return (uint16_t)((bits & 0x7fffffffu) > 0x7f800000u ? quiet : rounded);
 }
 
+/* As many halves as the instructions take at once, then the rest. */
+static void load_halves(const uint16_t *restrict from, float *restrict to, int64_t n) {
+  int64_t i = 0;
+#if defined(__F16C__)
+  for (; i + 8 <= n; i += 8)
+    _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(from + i))));
+#endif
+  for (; i < n; i++) to[i] = half_to_float(from[i]);
+}
+
+static void store_halves(const float *restrict from, uint16_t *restrict to, int64_t n) {
+  int64_t i = 0;
+#if defined(__F16C__)
+  for (; i + 8 <= n; i += 8)
+    _mm_storeu_si128((__m128i *)(void *)(to + i),
+                     _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT));
+#endif
+  for (; i < n; i++) to[i] = float_to_half(from[i]);
+}
+
 static void load(const void *from, int32_t dtype, float *restrict to, int64_t n) {
   const uint16_t *restrict words = from;
   if (dtype == TRB_F32)
     memcpy(to, from, (size_t)n * sizeof *to);
   else if (dtype == TRB_F16)
-    for (int64_t i = 0; i < n; i++) to[i] = half_to_float(words[i]);
+    load_halves(words, to, n);
   else
     for (int64_t i = 0; i < n; i++) to[i] = bfloat_to_float(words[i]);
 }
@@ -66,7 +90,7 @@ static void store(const float *restrict from, void *to, int32_t dtype, int64_t n
   if (dtype == TRB_F32)
     memcpy(to, from, (size_t)n * sizeof *from);
   else if (dtype == TRB_F16)
-    for (int64_t i = 0; i < n; i++) words[i] = float_to_half(from[i]);
+    store_halves(from, words, n);
   else
     for (int64_t i = 0; i < n; i++) words[i] = float_to_bfloat(from[i]);
 }
