@@ -22,6 +22,11 @@
 
 /* ---- Loads and stores ---- */
 
+/* Asks for what comes two blocks later, in the row or after its end: a first reading waits for memory. */
+static inline void prefetch(const void *x) {
+  __builtin_prefetch((const void *)((uintptr_t)x + 2 * TRBI_BLOCK * sizeof(float)));
+}
+
 /* Denormal halves are integers times 2^-24: no denormal float occurs, so the host's flush modes do not matter. A NaN
  * becomes quiet and keeps its payload, as it does in instructions for this. */
 static inline float half_to_float(uint16_t half) {
@@ -77,6 +82,8 @@ static void store_halves(const float *restrict from, uint16_t *restrict to, int6
 
 static void load(const void *from, int32_t dtype, float *restrict to, int64_t n) {
   const uint16_t *restrict words = from;
+  if (dtype != TRB_F32)
+    for (int64_t i = 0; i < n; i += 32) prefetch(words + i);
   if (dtype == TRB_F32)
     memcpy(to, from, (size_t)n * sizeof *to);
   else if (dtype == TRB_F16)
@@ -188,11 +195,6 @@ static bool has_bad(const float *x, int64_t n) {
   for (int64_t i = 0; i < n; i += TRBI_LANES)
     FOR_LANES (l) bad[l] = x[i + l] < INFINITY ? bad[l] : 1.0f;
   return top_of(bad) > 0.0f;
-}
-
-/* Asks for what comes two blocks later, in the row or after its end: a first reading waits for memory. */
-static inline void prefetch(const void *x) {
-  __builtin_prefetch((const void *)((uintptr_t)x + 2 * TRBI_BLOCK * sizeof(float)));
 }
 
 /* One group: the largest and the smallest of each lane, and its sum. */
