@@ -14,7 +14,7 @@
 static const double TAME = 0x1p13, TALL = 48.0;
 static const double LEAST_K = 0x1p-7, MOST_K = 0x1p20;
 /* The head takes tokens with more than 2^-HEAD_BITS of the mass that the tail seems to have. */
-static const double HEAD_BITS = 7.0;
+static const double HEAD_BITS = 5.0;
 
 /* The least mass of either model on the common support: what weighs nothing is 2^-64 a token. */
 static const double LEAST_COMMON = 0x1p-20;
@@ -93,27 +93,28 @@ void trbi_read_tail(const trbi_pair *pair, const trbi_outline *outline, int64_t 
   const trbi_head *head = &outline->head;
   const int64_t last = outline->part[part].head_end;
   trbi_read_block(pair, number, block);
-  const int64_t end = block->begin + block->tokens;
+  const int64_t begin = (number - trbi_part(pair, part).begin) * TRBI_BLOCK, end = begin + block->tokens;
   if (outline->part[part].masked)
     mend(pair, &outline->lean, block);
   else if (*next < last && head->token[*next] < end)
     own(block);
-  for (; *next < last && head->token[*next] < end; ++*next)
-    drop(&outline->lean, block, head->token[*next] - block->begin);
+  for (; *next < last && head->token[*next] < end; ++*next) drop(&outline->lean, block, head->token[*next] - begin);
 }
 
-/* Moves the tokens of a block that are above a level to `head`, *n of at most `room`. Peaks say where to look. */
-static void collect(const reader *r, trbi_block *block, const trbi_peak *s, const trbi_peak *t, int64_t room,
-                    int64_t *n, int64_t at) {
+/* Moves the tokens of a block that are above a level to the head, as long as the part, of which the block is `number`,
+ * has room: *n of them are there. Peaks say where to look. */
+static void collect(const reader *r, int64_t part, int64_t number, trbi_block *block, const trbi_peak *s,
+                    const trbi_peak *t, int64_t *n) {
   trbi_head *head = &r->outline->head;
+  const int64_t at = part * TRBI_HEAD_ROOM, begin = number * TRBI_BLOCK;
   own(block);
   for (int64_t g = 0; g < TRBI_GROUPS; g++)
     for (int64_t l = 0; l < TRBI_LANES; l++) {
       if (!((s->top[g][l] > r->over_student) | (t->top[g][l] > r->over_teacher))) continue;
       const int64_t end = block->tokens < (g + 1) * TRBI_GROUP ? block->tokens : (g + 1) * TRBI_GROUP;
-      for (int64_t i = g * TRBI_GROUP + l; i < end && *n < room; i += TRBI_LANES) {
+      for (int64_t i = g * TRBI_GROUP + l; i < end && *n < TRBI_HEAD_ROOM; i += TRBI_LANES) {
         if (!((block->s[i] > r->over_student) | (block->t[i] > r->over_teacher))) continue;
-        head->token[at + *n] = block->begin + i;
+        head->token[at + *n] = (int32_t)(begin + i);
         head->s[at + *n] = block->s[i];
         head->t[at + (*n)++] = block->t[i];
         drop(&r->outline->lean, block, i);
@@ -181,7 +182,7 @@ static int32_t read_block(const reader *r, int64_t number, int64_t index, part_s
   else
     sum->tokens.both += (double)block.tokens;
   if (s.max > r->over_student || t.max > r->over_teacher)
-    collect(r, &block, &s, &t, TRBI_HEAD_ROOM, &sum->head, index * TRBI_HEAD_ROOM);
+    collect(r, index, number - trbi_part(pair, index).begin, &block, &s, &t, &sum->head);
   const trbi_moments moments =
       pair->kernels->moments(block.s, block.t, block.padded, lean, r->purpose == TRBI_FOR_BLEND);
   add(sum, &moments);
@@ -243,7 +244,7 @@ static void set_levels(reader *r, trbi_block *sample, const trbi_peak *s, const 
   int64_t n = 0;
   r->over_student = level(pair->scale_student, sum.p[0], 5.0);
   r->over_teacher = level(pair->scale_teacher, sum.q[0], 5.0);
-  collect(r, sample, s, t, TRBI_HEAD_ROOM, &n, 0);
+  collect(r, 0, 0, sample, s, t, &n);
   sum = pair->kernels->moments(sample->s, sample->t, TRBI_BLOCK, lean, true);
   r->over_student = level(pair->scale_student, rows * sum.p[0], HEAD_BITS);
   r->over_teacher = level(pair->scale_teacher, rows * sum.q[0], HEAD_BITS);

@@ -20,7 +20,8 @@ enum { TRBI_NO_OUTLINE = 1 };
 enum { TRBI_HEAD_ROOM = 64, TRBI_HEAD = TRBI_PARTS * TRBI_HEAD_ROOM };
 
 typedef struct trbi_head {
-  int64_t n, token[TRBI_HEAD]; /* block by block */
+  int64_t n;
+  int32_t token[TRBI_HEAD]; /* from the first of its part; block by block */
   float s[TRBI_HEAD], t[TRBI_HEAD];
 } trbi_head;
 

@@ -13,7 +13,7 @@
 /* Some twenty microseconds. */
 enum { SPINS = 500 };
 
-#define STACK_BYTES ((size_t)1024 * 1024) /* a call uses 96 KiB; thread-local data of every library lies there too */
+#define STACK_BYTES ((size_t)1024 * 1024) /* a call uses 64 KiB; thread-local data of every library lies there too */
 
 struct trbi_pool {
   pthread_mutex_t lock;

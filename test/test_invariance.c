@@ -8,7 +8,7 @@
 #include "suites.h"
 #include "common.h"
 
-enum { ROWS = 9, SAMPLERS = 6, LOSSES = 15, ESTIMATORS = 5, K = 20 };
+enum { SHARED = 5, ROWS = 9, SAMPLERS = 6, LOSSES = 15, ESTIMATORS = 5, K = 20 };
 
 static const int families[ROWS] = {FAMILY_SPIKY,        FAMILY_CORRELATED,   FAMILY_MASK_BOTH,
                                    FAMILY_GAUSSIAN,     FAMILY_MASK_TEACHER, FAMILY_PEAKED,
@@ -217,6 +217,27 @@ START_TEST(test_threads) {
 }
 END_TEST
 
+/* Rows so long, and so few in a call, that threads share each of them. */
+START_TEST(test_shared_rows) {
+  rng g = {0x177 + (uint64_t)_i};
+  inputs in;
+  models m;
+  const int64_t vocab = 36003;
+  fill_inputs(&in, &m, &g, vocab, _i);
+  results *reference = results_new(vocab, 0), *x = results_new(vocab, 0);
+  trb_context *shared[] = {context_with(2, TRB_ISA_AUTO), context_with(8, TRB_ISA_AUTO), context_on_caller_threads(3)};
+  for (int64_t r = 0; r < SHARED; r++) run(NULL, &in, r, 1, reference);
+  for (int i = 0; i < 3; i++) {
+    for (int64_t r = 0; r < SHARED; r++) run(shared[i], &in, r, 1, x);
+    compare(reference, x, false, describe("shared by threads, %d", i));
+    trb_context_free(shared[i]);
+  }
+  results_free(reference);
+  results_free(x);
+  models_free(&m);
+}
+END_TEST
+
 /* Every split of the batch in two, and row by row. */
 START_TEST(test_batch_splits) {
   rng g = {0x172 + (uint64_t)_i};
@@ -363,6 +384,7 @@ Suite *invariance_suite(void) {
   Suite *suite = suite_create("invariance");
   TCase *tc = long_case("bits");
   tcase_add_loop_test(tc, test_threads, 0, 3);
+  if (scaled(1000) >= 100) tcase_add_loop_test(tc, test_shared_rows, 0, 3); /* not under valgrind */
   tcase_add_loop_test(tc, test_batch_splits, 0, 3);
   tcase_add_loop_test(tc, test_strides, 0, 3);
   tcase_add_loop_test(tc, test_element_types, 1, 3);
