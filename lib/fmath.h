@@ -99,14 +99,17 @@ static inline trbi_term trbi_kl_term(float p, float w, float h) {
  * Where n = 0, m - 1 is z itself, which keeps small z exact. */
 static inline double trbi_log1p_lane(double z) {
   const double u = 1.0 + z;
-  int64_t bits;
+  uint64_t bits;
   memcpy(&bits, &u, sizeof bits);
-  const int64_t shifted = bits - INT64_C(0x3fe6a09e667f3bcd); /* sqrt(1/2) */
-  const int64_t n = shifted >> 52;
-  const int64_t mantissa = bits - n * (INT64_C(1) << 52);
-  double m;
+  const uint64_t shifted = bits - UINT64_C(0x3fe6a09e667f3bcd); /* sqrt(1/2): n is above bit 52 */
+  const uint64_t mantissa = bits - (shifted & UINT64_C(0xfff0000000000000));
+  const uint64_t number =
+      ((shifted + (UINT64_C(1024) << 52)) >> 52) | UINT64_C(0x4330000000000000); /* 2^52 + 1024 + n */
+  double m, n;
   memcpy(&m, &mantissa, sizeof m);
-  const double top = n == 0 ? z : m - 1.0;
+  memcpy(&n, &number, sizeof n);
+  n -= 0x1p52 + 1024.0;
+  const double top = n == 0.0 ? z : m - 1.0;
   const double x = top / (m + 1.0);
   const double square = x * x;
   double q = 2.0 / 13;
@@ -116,7 +119,7 @@ static inline double trbi_log1p_lane(double z) {
   q = fma(q, square, 2.0 / 5);
   q = fma(q, square, 2.0 / 3);
   q = fma(q, square, 2.0);
-  return fma((double)n, 0x1.62e42fefa39efp-1, x * q);
+  return fma(n, 0x1.62e42fefa39efp-1, x * q);
 }
 
 #endif

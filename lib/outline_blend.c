@@ -118,7 +118,7 @@ trbi_tilt trbi_tilt_lean(const trbi_pair *pair, const trbi_outline *o, double *b
 static void add_head(const trbi_pair *pair, const trbi_outline *o, double beta, double norm, double *mass) {
   const trbi_head *head = &o->head;
   float y[TRBI_HEAD];
-  pair->kernels->blend(head->s, head->t, head->n, pair->scale_student, pair->scale_teacher, beta, norm, y);
+  pair->kernels->blend(head->s, head->t, trbi_padded(head->n), pair->scale_student, pair->scale_teacher, beta, norm, y);
   for (int64_t i = 0; i < trbi_parts(pair); i++)
     for (int64_t j = o->part[i].head_begin; j < o->part[i].head_end; j++) mass[i] += (double)trbi_exp2((double)y[j]);
 }

@@ -110,7 +110,7 @@ typedef struct trbi_gradient {
   double a, b, c;
 } trbi_gradient;
 
-/* n is a multiple of TRBI_LANES, at most TRBI_BLOCK, unless stated otherwise. */
+/* n is a multiple of TRBI_LANES, at most TRBI_BLOCK, unless stated otherwise. What is written has room for n floats. */
 typedef struct trbi_kernels {
   int32_t isa;
   /* n elements of a dtype to and from floats, any n */

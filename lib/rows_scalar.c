@@ -296,7 +296,8 @@ static trbi_tilt tilt(const float *s, const float *t, int64_t n, trbi_scale stud
 
 static void blend(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher, double beta,
                   double norm, float *restrict out) {
-  for (int64_t i = 0; i < n; i++) out[i] = (float)log2_blend(read_token(student, teacher, s[i], t[i]), beta, norm);
+  for (int64_t i = 0; i < n; i += TRBI_LANES)
+    FOR_LANES (l) out[i + l] = (float)log2_blend(read_token(student, teacher, s[i + l], t[i + l]), beta, norm);
 }
 
 static void blend_mass(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher, double beta,
@@ -326,14 +327,16 @@ static double mass(const float *y, int64_t n) {
 static trbi_loss_sums reverse_kl(const float *s, const float *t, const uint8_t *support, int64_t n, trbi_scale student,
                                  trbi_scale teacher) {
   double sum[10][TRBI_LANES] = {{0}};
-  for (int64_t i = 0; i < n; i += TRBI_LANES)
+  for (int64_t i = 0; i < n; i += TRBI_LANES) {
+    float chosen[TRBI_LANES];
+    FOR_LANES (l) chosen[l] = (float)support[i + l];
     FOR_LANES (l) {
       const token v = read_token(student, teacher, s[i + l], t[i + l]);
       const double s_here = v.a > -INFINITY ? 1.0 : 0.0, t_here = v.b > -INFINITY ? 1.0 : 0.0;
       const double p = (double)trbi_exp2(v.a), q = (double)trbi_exp2(v.b);
       const double r = v.both ? v.a - v.b : 0.0;
       const trbi_term term = trbi_kl_term((float)q, (float)p, v.both ? natural(r) : GONE);
-      const double in = (double)support[i + l], out = 1.0 - in;
+      const double in = (double)chosen[l], out = 1.0 - in;
       const double lost = in * s_here * (1.0 - t_here);
       const double counted = in > lost ? (double)term.divergence : 0.0;
       sum[0][l] += counted;
@@ -347,6 +350,7 @@ static trbi_loss_sums reverse_kl(const float *s, const float *t, const uint8_t *
       sum[8][l] = fma((double)term.change, in, sum[8][l]);
       sum[9][l] = fma((double)term.change, out, sum[9][l]);
     }
+  }
   return (trbi_loss_sums){fold(sum[0]), TRBI_LN2 * fold(sum[1]),
                           fold(sum[2]), fold(sum[3]),
                           fold(sum[4]), fold(sum[5]),
@@ -356,12 +360,16 @@ static trbi_loss_sums reverse_kl(const float *s, const float *t, const uint8_t *
 
 static void reverse_kl_gradient(const float *s, const float *t, const uint8_t *support, int64_t n, trbi_scale student,
                                 trbi_scale teacher, trbi_gradient form, double scale, float *restrict grad) {
-  for (int64_t i = 0; i < n; i++) {
-    const token v = read_token(student, teacher, s[i], t[i]);
-    const double p = (double)trbi_exp2(v.a);
-    const double r = v.both ? (v.a - v.b) * TRBI_LN2 : 0.0;
-    const double factor = support[i] != 0 ? fma(form.a, r, form.b) + form.c : form.c;
-    grad[i] = p > 0.0 ? (float)(scale * (p * factor)) : 0.0f;
+  for (int64_t i = 0; i < n; i += TRBI_LANES) {
+    float chosen[TRBI_LANES];
+    FOR_LANES (l) chosen[l] = (float)support[i + l];
+    FOR_LANES (l) {
+      const token v = read_token(student, teacher, s[i + l], t[i + l]);
+      const double p = (double)trbi_exp2(v.a);
+      const double r = v.both ? (v.a - v.b) * TRBI_LN2 : 0.0;
+      const double factor = chosen[l] > 0.0f ? fma(form.a, r, form.b) + form.c : form.c;
+      grad[i + l] = p > 0.0 ? (float)(scale * (p * factor)) : 0.0f;
+    }
   }
 }
 
@@ -383,10 +391,11 @@ static double forward_kl(const float *s, const float *t, int64_t n, trbi_scale s
 
 static void forward_kl_gradient(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher,
                                 double scale, float *restrict grad) {
-  for (int64_t i = 0; i < n; i++) {
-    const token v = read_token(student, teacher, s[i], t[i]);
-    grad[i] = (float)(-scale * (double)forward_term(v, s[i] > -INFINITY).change);
-  }
+  for (int64_t i = 0; i < n; i += TRBI_LANES)
+    FOR_LANES (l) {
+      const token v = read_token(student, teacher, s[i + l], t[i + l]);
+      grad[i + l] = (float)(-scale * (double)forward_term(v, s[i + l] > -INFINITY).change);
+    }
 }
 
 /* e^x - 1 without cancellation near 0. */
@@ -432,11 +441,11 @@ static void jsd(const float *s, const float *t, int64_t n, trbi_scale student, t
 
 static void jsd_gradient(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher, double b,
                          double kl_student, double scale, float *restrict grad) {
-  for (int64_t i = 0; i < n; i++) {
-    const token v = read_token(student, teacher, s[i], t[i]);
-    const mixture x = mix(v, b);
-    grad[i] = (float)(scale * ((double)x.p * ((double)x.log_p - kl_student)));
-  }
+  for (int64_t i = 0; i < n; i += TRBI_LANES)
+    FOR_LANES (l) {
+      const mixture x = mix(read_token(student, teacher, s[i + l], t[i + l]), b);
+      grad[i + l] = (float)(scale * ((double)x.p * ((double)x.log_p - kl_student)));
+    }
 }
 
 #include "rows_lean.h"
