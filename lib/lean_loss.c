@@ -58,9 +58,10 @@ int32_t trbi_lean_loss_row(const trbi_loss_job *job, int64_t row, double weight,
   if (summary.student_only > 0.0) return TRB_ROW_INFINITE;
   const double slope = TRBI_LN2 * pair.scale_teacher.k,
                scale = slope * o.unit * weight / trbi_temperature(job->student);
-  if (!(o.square < 200.0) || !(fabs(scale) > 1e-30 && fabs(scale) < 1e30)) return TRBI_NO_OUTLINE;
+  const bool plain = summary.reverse_kl >= PLAIN;
+  if (!(o.square < (plain ? 2000.0 : 200.0)) || !(fabs(scale) > 1e-30 && fabs(scale) < 1e30)) return TRBI_NO_OUTLINE;
   trbi_describe_row(job, &pair, &summary, record);
-  loss_task task = {.job = job, .pair = &pair, .outline = &o, .plain = summary.reverse_kl >= PLAIN};
+  loss_task task = {.job = job, .pair = &pair, .outline = &o, .plain = plain};
   task.form = (trbi_lean_loss){.slope = (float)slope,
                                .shift = (float)(TRBI_LN2 * o.shift),
                                .unit = (float)trbi_exp(TRBI_LN2 * o.shift),

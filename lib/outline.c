@@ -224,7 +224,7 @@ static void set_lean(trbi_lean *lean, const trbi_scale *s, const trbi_scale *t) 
                       .ratio = (float)(s->k / t->k),
                       .floor_student = (float)(-64.0 / s->k),
                       .floor_teacher = (float)(-64.0 / t->k),
-                      .zero_student = (float)(-100.0 / s->k),
+                      .zero_student = (float)(-120.0 / s->k),
                       .low_student = (float)(s->max - 128.0 / s->k),
                       .low_teacher = (float)(t->max - 128.0 / t->k)};
 }

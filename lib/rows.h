@@ -58,7 +58,7 @@ typedef struct trbi_lean {
   float k_student, k_teacher, ref_student, ref_teacher;
   float ratio;                        /* k_student / k_teacher */
   float floor_student, floor_teacher; /* 64 bits below the reference: no weight is less */
-  float zero_student;                 /* 100 bits below: in a loss p is 0 here */
+  float zero_student;                 /* 120 bits below: in a loss p is 0 here */
   float low_student, low_teacher;     /* logits of a token that weighs nothing, 128 bits below */
 } trbi_lean;
 

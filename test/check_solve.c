@@ -34,9 +34,6 @@ void solve_report(const char *what, const solve_worst *w) {
 
 /* ---- One row ---- */
 
-/* Rows of more tokens are worked in single precision: terms carry up to 2e-6, that of the exponents included. */
-enum { LONG = 4096 };
-
 /* The header's uncertainty of beta where logits over temperature are huge, in doubles: any value that a KL takes within
  * it is as good. */
 enum { STEEP = 64 };
@@ -98,10 +95,10 @@ void solve_check_fields(const solve_problem *x, const trb_blend *b, solve_worst 
     below = oracle_blend_at(o, places(b->beta, -STEEP));
     above = oracle_blend_at(o, places(b->beta, STEEP));
   }
-  const double unit = o->n > LONG ? 2e-6 : 3e-7, ratio = 2 * unit;
+  const double unit = o->n > LONG_ROW ? 2e-6 : 3e-7, ratio = 2 * unit;
   double lse = unit + 4e-16 * magnitude;
   check_field(x, 0, b->kl_student, e.kl_student, below.kl_student, above.kl_student,
-              o->n > LONG ? 4e-6 * (double)e.kl_student + 3e-11 : 1e-6 * (double)e.kl_student + 1e-15, w);
+              o->n > LONG_ROW ? 4e-6 * (double)e.kl_student + 3e-11 : 1e-6 * (double)e.kl_student + 1e-15, w);
   check_field(x, 3, b->log_norm, e.log_norm, below.log_norm, above.log_norm, 2 * lse, w);
   check_field(x, 4, b->lse_student, e.lse_student, e.lse_student, e.lse_student, lse, w);
   check_masses(x, b, &e, steep ? &below : &e, steep ? &above : &e, w);

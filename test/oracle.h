@@ -7,6 +7,9 @@
 
 #include "trb.h"
 
+/* The library works rows of more tokens in single precision: terms carry up to 2e-6, that of the exponents included. */
+enum { LONG_ROW = 4096 };
+
 /* ---- Distributions (oracle.c) ---- */
 
 /* One position of both models over the common vocabulary. */
