@@ -164,25 +164,27 @@ static int64_t read_kept(const behavior *mu, trbi_cut cut, int64_t number, float
   return padded;
 }
 
-/* Walks a group, a run of tokens at a time. Rounding may leave the target just beyond the end; then it is the group's
- * last token of positive weight. */
+/* Walks a group, a run of tokens at a time. Rounding may leave the target just beyond the end; then it is in the last
+ * run that weighs anything. */
 static int64_t walk_group(const behavior *mu, trbi_cut cut, int64_t group, double target) {
   float y[TRBI_BLOCK];
-  int64_t last = -1; /* the first token of the last run that weighs anything */
+  int64_t run = 0; /* its first token */
+  double rest = 0.0;
+  bool found = false;
   const int64_t first = mu->blocks.begin + group * mu->group_blocks, end = first + mu->group_blocks;
-  for (int64_t i = first; i < end && i < mu->blocks.end; i++) {
+  for (int64_t i = first; i < end && i < mu->blocks.end && !found; i++) {
     const int64_t padded = read_kept(mu, cut, i, y);
-    for (int64_t v = 0; v < padded; v += RUN) {
-      const int64_t n = padded - v < RUN ? padded - v : RUN;
-      const double mass = mu->pair.kernels->mass(y + v, n);
+    for (int64_t v = 0; v < padded && !found; v += RUN) {
+      const double mass = mu->pair.kernels->mass(y + v, padded - v < RUN ? padded - v : RUN);
       if (!(mass > 0.0)) continue;
-      last = i * TRBI_BLOCK + v;
-      if (target < mass) return last + walk_tokens(y + v, n, target);
+      run = i * TRBI_BLOCK + v;
+      rest = target;
+      found = target < mass;
       target -= mass;
     }
   }
-  const int64_t padded = read_kept(mu, cut, last / TRBI_BLOCK, y), v = last % TRBI_BLOCK;
-  return last + walk_tokens(y + v, padded - v < RUN ? padded - v : RUN, INFINITY);
+  const int64_t padded = read_kept(mu, cut, run / TRBI_BLOCK, y), v = run % TRBI_BLOCK;
+  return run + walk_tokens(y + v, padded - v < RUN ? padded - v : RUN, rest);
 }
 
 static int64_t draw_token(const behavior *mu, trbi_cut cut, const double *masses, double target) {
