@@ -3,23 +3,17 @@
 
 #include "dmath.h"
 #include "search.h"
+#include "solve.h"
 #include "tally.h"
 
 /* The default tolerances in double precision and by lean kernels, and the least that leaves room for their error. */
 static const double EXACT_TOLERANCE = 2e-5, LEAN_TOLERANCE = 6e-5, LEAST_LEAN_TOLERANCE = 4e-5;
 
-typedef struct row_job {
-  trbi_crew crew;
-  const trb_logits *student, *teacher;
-  bool lone;            /* no teacher: the student stands for it */
-  const double *values; /* budgets or betas */
-  int64_t n_values;
-  double tolerance;
-  bool exact; /* no outlines */
-  int32_t method;
+typedef struct solve_job {
+  trbi_solver solver;
   trb_blend *out;
   trbi_tally tally;
-} row_job;
+} solve_job;
 
 /* ---- The largest beta within a budget ---- */
 
@@ -38,7 +32,7 @@ static trbi_point start_at_zero(trbi_search *look, const trbi_summary *summary) 
 }
 
 /* Brackets the beta that is looked for. True if it is known already: 0, because none is within the budget, or 1. */
-static bool open_bracket(trbi_search *look, const row_job *job, const trbi_summary *summary, double budget,
+static bool open_bracket(trbi_search *look, const trbi_solver *solver, const trbi_summary *summary, double budget,
                          trbi_bracket *b, trbi_point *at) {
   const trbi_point zero = start_at_zero(look, summary);
   *at = (trbi_point){0};
@@ -53,9 +47,9 @@ static bool open_bracket(trbi_search *look, const row_job *job, const trbi_summa
   }
   const double room = budget - zero.kl_student;
   *b = (trbi_bracket){.below = zero, .above = one};
-  b->bottom = budget - 0.9 * job->tolerance * room;
-  b->target = budget - 0.5 * job->tolerance * room;
-  b->top = budget - 0.1 * job->tolerance * room;
+  b->bottom = budget - 0.9 * solver->tolerance * room;
+  b->target = budget - 0.5 * solver->tolerance * room;
+  b->top = budget - 0.1 * solver->tolerance * room;
   look->last = zero;
   return false;
 }
@@ -65,12 +59,13 @@ static double first_guess(const trbi_bracket *b, const trbi_summary *summary, do
   return sqrt(2.0 * (budget - b->below.kl_student) / summary->variance);
 }
 
-static trbi_point solve_by_row(trbi_search *look, const row_job *job, const trbi_summary *summary, double budget) {
+static trbi_point solve_by_row(trbi_search *look, const trbi_solver *solver, const trbi_summary *summary,
+                               double budget) {
   trbi_bracket b;
   trbi_point at;
   look->by = TRBI_BY_ROW;
-  if (open_bracket(look, job, summary, budget, &b, &at)) return at;
-  if (job->method == TRB_METHOD_BISECTION)
+  if (open_bracket(look, solver, summary, budget, &b, &at)) return at;
+  if (solver->method == TRB_METHOD_BISECTION)
     trbi_bisect(look, &b);
   else
     trbi_newton(look, &b, first_guess(&b, summary, budget));
@@ -106,11 +101,11 @@ static bool verify(trbi_search *look, const trbi_bracket *b, double beta, trbi_p
 }
 
 /* Searches in the model and checks what it finds. False if only the row itself can tell. */
-static bool solve_by_outline(trbi_search *look, const row_job *job, const trbi_summary *summary, double budget,
+static bool solve_by_outline(trbi_search *look, const trbi_solver *solver, const trbi_summary *summary, double budget,
                              trbi_point *at) {
   trbi_bracket b;
   look->by = TRBI_BY_MODEL;
-  const bool known = open_bracket(look, job, summary, budget, &b, at);
+  const bool known = open_bracket(look, solver, summary, budget, &b, at);
   if (known && at->beta == 0.0) return true;
   if (!known) {
     trbi_newton(look, &b, first_guess(&b, summary, budget));
@@ -169,53 +164,26 @@ static trb_blend describe(const trbi_pair *pair, const trbi_summary *summary, co
 }
 
 /* Reads the row for the first time. */
-static int32_t survey(const row_job *job, int64_t row, trbi_pair *pair, trbi_summary *summary, trbi_outline *outline,
-                      trbi_search *look) {
-  const int32_t status = job->exact ? TRBI_NO_OUTLINE
-                                    : trbi_outline_row(pair, &job->crew, job->student, job->teacher, row,
-                                                       TRBI_FOR_BLEND, summary, outline);
+static int32_t survey(const trbi_solver *solver, int64_t row, trbi_pair *pair, trbi_summary *summary,
+                      trbi_outline *outline, trbi_search *look) {
+  const int32_t status = solver->exact ? TRBI_NO_OUTLINE
+                                       : trbi_outline_row(pair, &solver->crew, solver->student, solver->teacher, row,
+                                                          TRBI_FOR_BLEND, summary, outline);
   *look = (trbi_search){.pair = pair, .outline = outline, .passes = 1};
   if (status != TRBI_NO_OUTLINE) return status;
   *look = (trbi_search){.pair = pair, .passes = 2};
-  return trbi_survey_row_exactly(pair, &job->crew, job->student, job->teacher, row, summary);
+  return trbi_survey_row_exactly(pair, &solver->crew, solver->student, solver->teacher, row, summary);
 }
 
-/* Reads the row; on success `finish` turns it into a blend. */
-static void run_row(row_job *job, int64_t row,
-                    int32_t (*finish)(const row_job *, trbi_search *, const trbi_summary *, double, trbi_point *)) {
-  trbi_pair pair;
-  trbi_summary summary;
-  trbi_outline outline;
-  trbi_search look;
-  trb_blend *out = &job->out[row];
-  const int32_t bad = survey(job, row, &pair, &summary, &outline, &look);
-  if (bad != 0) {
-    *out = (trb_blend){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, bad, 1, 0, {0}};
-    for (int i = 0; i < TRBI_PARTS; i++) out->mass[i] = (float)NAN;
-    trbi_tally_add(&job->tally, row, bad);
-    return;
-  }
-  trbi_point at = {0};
-  const int32_t status = finish(job, &look, &summary, job->values[job->n_values == 1 ? 0 : row], &at);
-  *out = describe(&pair, &summary, &at);
-  describe_masses(&look, at.beta, out->mass);
-  out->status = status;
-  out->support = summary.tokens_student - (at.beta > 0.0 ? (int64_t)summary.student_only : 0);
-  out->passes = look.passes;
-  if (job->lone) out->kl_teacher = out->reverse_kl = out->lse_teacher = NAN;
-}
-
-static int32_t finish_budget(const row_job *job, trbi_search *look, const trbi_summary *summary, double budget,
-                             trbi_point *at) {
+static int32_t find_within(const trbi_solver *solver, trbi_search *look, const trbi_summary *summary, double budget,
+                           trbi_point *at) {
   if (budget == 0.0) return TRB_ROW_STUDENT;
-  if (look->outline == NULL || !solve_by_outline(look, job, summary, budget, at))
-    *at = solve_by_row(look, job, summary, budget);
+  if (look->outline == NULL || !solve_by_outline(look, solver, summary, budget, at))
+    *at = solve_by_row(look, solver, summary, budget);
   return at->beta == 1.0 ? TRB_ROW_TEACHER : at->beta > 0.0 ? TRB_ROW_BLENDED : TRB_ROW_UNREACHABLE;
 }
 
-static int32_t finish_beta(const row_job *job, trbi_search *look, const trbi_summary *summary, double beta,
-                           trbi_point *at) {
-  (void)job;
+static int32_t find_at(trbi_search *look, const trbi_summary *summary, double beta, trbi_point *at) {
   if (beta == 0.0) return TRB_ROW_GIVEN;
   look->last = start_at_zero(look, summary);
   if (!(look->last.log2_z > -INFINITY)) return TRB_ROW_UNREACHABLE;
@@ -223,12 +191,33 @@ static int32_t finish_beta(const row_job *job, trbi_search *look, const trbi_sum
   return TRB_ROW_GIVEN;
 }
 
-static void budget_row(void *job, int64_t row) {
-  run_row(job, row, finish_budget);
+trb_blend trbi_no_blend(int32_t status, int32_t passes) {
+  trb_blend none = {NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, status, passes, 0, {0}};
+  for (int i = 0; i < TRBI_PARTS; i++) none.mass[i] = (float)NAN;
+  return none;
 }
 
-static void beta_row(void *job, int64_t row) {
-  run_row(job, row, finish_beta);
+int32_t trbi_solve_row(const trbi_solver *solver, int64_t row, trb_blend *out, trbi_pair *pair, double *log2_z) {
+  trbi_summary summary;
+  trbi_outline outline;
+  trbi_search look;
+  const int32_t bad = survey(solver, row, pair, &summary, &outline, &look);
+  if (bad != 0) {
+    *out = trbi_no_blend(bad, 1);
+    return bad;
+  }
+  trbi_point at = {0};
+  const double value = solver->values[solver->n_values == 1 ? 0 : row];
+  const int32_t status =
+      solver->by_beta ? find_at(&look, &summary, value, &at) : find_within(solver, &look, &summary, value, &at);
+  *out = describe(pair, &summary, &at);
+  describe_masses(&look, at.beta, out->mass);
+  out->status = status;
+  out->support = summary.tokens_student - (at.beta > 0.0 ? (int64_t)summary.student_only : 0);
+  out->passes = look.passes;
+  if (solver->lone) out->kl_teacher = out->reverse_kl = out->lse_teacher = NAN;
+  *log2_z = at.log2_z;
+  return 0;
 }
 
 /* ---- Arguments ---- */
@@ -248,31 +237,10 @@ static trb_status check_values(trb_context *ctx, const char *name, const double 
   return TRB_OK;
 }
 
-static trb_status check_row_job(trb_context *ctx, const trb_logits *student, const trb_logits *teacher,
-                                const char *name, const double *values, int64_t n, double largest,
-                                const trb_blend *out) {
-  bool all_zero = true;
-  trb_status status = trbi_check_view(ctx, "student", student);
-  if (status == TRB_OK) status = check_values(ctx, name, values, n, student->rows, largest, &all_zero);
-  if (status == TRB_OK) status = trbi_check_models(ctx, student, teacher, all_zero);
-  if (status != TRB_OK) return status;
-  if (out == NULL && student->rows > 0) return trbi_fail(ctx, TRB_EINVAL, "out: expected room for the rows, got NULL");
-  const trbi_span spans[] = {
-      trbi_array_span("out", out, student->rows, sizeof *out), trbi_view_span("student", student),
-      trbi_view_span("teacher", teacher != NULL ? teacher : student), trbi_array_span(name, values, n, sizeof *values)};
-  return trbi_check_spans(ctx, spans, 4, 1);
-}
-
-static trb_status run(trb_context *ctx, row_job *job, trbi_row_fn fn) {
-  if (job->lone) job->teacher = job->student;
-  job->crew = trbi_crew_of(ctx, job->student->rows, trbi_common_vocab(job->student, job->teacher));
-  return trbi_tally_rows(ctx, &job->crew, job->student->rows, fn, job, &job->tally);
-}
-
-trb_status trb_solve(trb_context *ctx, const trb_logits *student, const trb_logits *teacher, const double *budget,
-                     int64_t n_budget, const trb_solve_options *options, trb_blend *out) {
+/* In double precision, short rows and what the caller wants more exactly than lean kernels are. */
+static trb_status read_options(trb_context *ctx, const trb_solve_options *options, trbi_solver *solver) {
   trb_solve_options known;
-  trb_status status =
+  const trb_status status =
       trbi_read_options(ctx, "options", options, &known, sizeof known, TRBI_SIZE_TO(trb_solve_options, reserved));
   if (status != TRB_OK) return status;
   const bool given = known.tolerance != 0.0;
@@ -283,23 +251,62 @@ trb_status trb_solve(trb_context *ctx, const trb_logits *student, const trb_logi
     return trbi_fail(ctx, TRB_EINVAL, "options->method: expected a TRB_METHOD_ number, got %" PRId32, known.method);
   if (known.reserved != 0)
     return trbi_fail(ctx, TRB_EINVAL, "options->reserved: expected 0, got %" PRId32, known.reserved);
-  status = check_row_job(ctx, student, teacher, "budget", budget, n_budget, INFINITY, out);
+  solver->method = known.method;
+  solver->exact = known.method == TRB_METHOD_BISECTION || (given && known.tolerance < LEAST_LEAN_TOLERANCE);
+  solver->tolerance = known.tolerance;
+  return TRB_OK;
+}
+
+trb_status trbi_read_solver(trb_context *ctx, const trb_logits *student, const trb_logits *teacher, const char *name,
+                            const double *values, int64_t n_values, bool by_beta, const trb_solve_options *options,
+                            trbi_solver *out) {
+  bool all_zero = true;
+  *out = (trbi_solver){.student = student, .teacher = teacher, .lone = teacher == NULL, .by_beta = by_beta};
+  out->values = values;
+  out->n_values = n_values;
+  trb_status status = read_options(ctx, options, out);
+  if (status == TRB_OK) status = trbi_check_view(ctx, "student", student);
+  if (status == TRB_OK)
+    status = check_values(ctx, name, values, n_values, student->rows, by_beta ? 1.0 : INFINITY, &all_zero);
+  if (status == TRB_OK) status = trbi_check_models(ctx, student, teacher, all_zero);
   if (status != TRB_OK) return status;
-  row_job job = {
-      .student = student, .teacher = teacher, .lone = teacher == NULL, .values = budget, .n_values = n_budget};
-  job.method = known.method;
-  job.exact = trbi_common_vocab(student, job.lone ? student : teacher) <= TRBI_SHORT ||
-              known.method == TRB_METHOD_BISECTION || (given && known.tolerance < LEAST_LEAN_TOLERANCE);
-  job.tolerance = given ? known.tolerance : job.exact ? EXACT_TOLERANCE : LEAN_TOLERANCE;
-  job.out = out;
-  return run(ctx, &job, budget_row);
+  if (out->lone) out->teacher = student;
+  const int64_t vocab = trbi_common_vocab(student, out->teacher);
+  out->exact |= !by_beta && vocab <= TRBI_SHORT;
+  if (out->tolerance == 0.0) out->tolerance = out->exact ? EXACT_TOLERANCE : LEAN_TOLERANCE;
+  out->crew = trbi_crew_of(ctx, student->rows, vocab);
+  return TRB_OK;
+}
+
+static void solve_row(void *data, int64_t row) {
+  solve_job *job = data;
+  trbi_pair pair;
+  double log2_z;
+  const int32_t bad = trbi_solve_row(&job->solver, row, &job->out[row], &pair, &log2_z);
+  if (bad != 0) trbi_tally_add(&job->tally, row, bad);
+}
+
+static trb_status solve(trb_context *ctx, const trb_logits *student, const trb_logits *teacher, const char *name,
+                        const double *values, int64_t n_values, bool by_beta, const trb_solve_options *options,
+                        trb_blend *out) {
+  solve_job job = {.out = out};
+  trb_status status = trbi_read_solver(ctx, student, teacher, name, values, n_values, by_beta, options, &job.solver);
+  if (status != TRB_OK) return status;
+  if (out == NULL && student->rows > 0) return trbi_fail(ctx, TRB_EINVAL, "out: expected room for the rows, got NULL");
+  const trbi_span spans[] = {trbi_array_span("out", out, student->rows, sizeof *out),
+                             trbi_view_span("student", student), trbi_view_span("teacher", job.solver.teacher),
+                             trbi_array_span(name, values, n_values, sizeof *values)};
+  status = trbi_check_spans(ctx, spans, 4, 1);
+  if (status != TRB_OK) return status;
+  return trbi_tally_rows(ctx, &job.solver.crew, student->rows, solve_row, &job, &job.tally);
+}
+
+trb_status trb_solve(trb_context *ctx, const trb_logits *student, const trb_logits *teacher, const double *budget,
+                     int64_t n_budget, const trb_solve_options *options, trb_blend *out) {
+  return solve(ctx, student, teacher, "budget", budget, n_budget, false, options, out);
 }
 
 trb_status trb_blend_at(trb_context *ctx, const trb_logits *student, const trb_logits *teacher, const double *beta,
                         int64_t n_beta, trb_blend *out) {
-  const trb_status status = check_row_job(ctx, student, teacher, "beta", beta, n_beta, 1.0, out);
-  if (status != TRB_OK) return status;
-  row_job job = {.student = student, .teacher = teacher, .lone = teacher == NULL, .values = beta, .n_values = n_beta};
-  job.out = out;
-  return run(ctx, &job, beta_row);
+  return solve(ctx, student, teacher, "beta", beta, n_beta, true, NULL, out);
 }

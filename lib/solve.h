@@ -1,0 +1,32 @@
+/* solve.h - the blend of a row, for the functions that return it and for those that go on from there. */
+#ifndef TRBI_SOLVE_H
+#define TRBI_SOLVE_H
+
+#include "pass.h"
+
+/* What a call is to solve, and how. */
+typedef struct trbi_solver {
+  trbi_crew crew; /* set by trbi_read_solver for the rows; a caller with another plan sets it again */
+  const trb_logits *student, *teacher;
+  bool lone;            /* no teacher: the student stands for it */
+  bool by_beta;         /* values are betas, else budgets */
+  const double *values; /* [n_values] */
+  int64_t n_values;
+  double tolerance;
+  bool exact; /* no outlines */
+  int32_t method;
+} trbi_solver;
+
+/* Checks models, values (whose argument has this name) and options, which betas do not have. */
+trb_status trbi_read_solver(trb_context *ctx, const trb_logits *student, const trb_logits *teacher, const char *name,
+                            const double *values, int64_t n_values, bool by_beta, const trb_solve_options *options,
+                            trbi_solver *out);
+
+/* Solves a row: its blend, the pair with the scales of p and q, and log2 Z: mu = p^(1-beta) q^beta / Z. Returns 0 or a
+ * negative row status, which the blend then has, too. */
+int32_t trbi_solve_row(const trbi_solver *solver, int64_t row, trb_blend *out, trbi_pair *pair, double *log2_z);
+
+/* The blend of a row that was not or cannot be solved: this status, no numbers. */
+trb_blend trbi_no_blend(int32_t status, int32_t passes);
+
+#endif
