@@ -1,22 +1,9 @@
-/* sample.c - one token per row from the behavior, after the caller's filters.
- *
- * The blend says how much of mu each part of the row has, so without a filter one part is chosen and read; a filter
- * needs the whole row. What is read is read once for its largest logits and once for its mass by groups of blocks; the
- * token is then found by reading one group again. Weights are relative to the largest one of what is read, whose
- * logarithm is exactly 0. */
+/* sample.c - one token per row from the behavior. */
 #include <math.h>
-#include <stdatomic.h>
-
-#include <Random123/philox.h>
 
 #include "blend.h"
-#include "dmath.h"
-#include "fmath.h"
-#include "select.h"
+#include "draw.h"
 #include "tally.h"
-
-/* At most this many groups, whatever is read; one block each up to 524,288 tokens. */
-enum { GROUPS = 512 };
 
 typedef struct sample_job {
   trbi_crew crew;
@@ -27,271 +14,11 @@ typedef struct sample_job {
   trbi_tally tally;
 } sample_job;
 
-/* The behavior on some blocks of a row: log2 weights relative to the largest one. */
-typedef struct behavior {
-  trbi_pair pair;
-  double beta, top;
-  trbi_range blocks;
-  int64_t group_blocks, groups;
-} behavior;
-
-/* Without a filter: the part in which a draw falls, its mass, and where in it. */
-typedef struct slot {
-  int64_t part;
-  double mass, at;
-} slot;
-
-/* ---- Random numbers ---- */
-
-/* A number in [0, 1) with 53 bits: Philox 4x32-10 of (stream, index, purpose) under the seed. */
-static double uniform(const trb_sampler *sampler, int64_t row) {
-  const uint64_t stream = sampler->stream != NULL ? sampler->stream[row] : (uint64_t)row;
-  const uint64_t index = sampler->index != NULL ? (uint64_t)sampler->index[row] : 0;
-  const philox4x32_ctr_t counter = {{(uint32_t)stream, (uint32_t)(stream >> 32), (uint32_t)index,
-                                     (uint32_t)(index >> 32) | (uint32_t)sampler->purpose << 24}};
-  const philox4x32_key_t key = {{(uint32_t)sampler->seed, (uint32_t)(sampler->seed >> 32)}};
-  const philox4x32_ctr_t random = philox4x32_R(10, counter, key);
-  return (double)(((uint64_t)random.v[0] << 32 | random.v[1]) >> 11) * 0x1p-53;
-}
-
-/* ---- Weights ---- */
-
-/* log2 weights of a block; returns its number of tokens, the padding beyond is -inf. */
-static int64_t read_weights(const behavior *mu, int64_t number, int64_t *padded, float *y) {
-  trbi_block block;
-  trbi_read_block(&mu->pair, number, &block);
-  mu->pair.kernels->blend(block.s, block.t, block.padded, mu->pair.scale_student, mu->pair.scale_teacher, mu->beta,
-                          mu->top, y);
-  *padded = block.padded;
-  return block.tokens;
-}
-
-/* Of a whole row. */
-static const float *read_values(const void *of, int64_t block, int64_t *tokens, float *room) {
-  int64_t padded;
-  *tokens = read_weights(of, block, &padded, room);
-  return room;
-}
-
-/* Masks what the cut leaves out, counting what it keeps. */
-static int64_t apply_cut(trbi_cut cut, int64_t block, int64_t tokens, float *y) {
-  int64_t kept = 0;
-  for (int64_t i = 0; i < tokens; i++) {
-    const bool in = trbi_in_cut(cut, y[i], block * TRBI_BLOCK + i);
-    kept += in;
-    y[i] = in ? y[i] : -INFINITY;
-  }
-  return kept;
-}
-
-/* Mass of each group before any filter, in units of the largest weight of all; returns the total, 0 if mu is nothing.
- * Finds mu->top on the way: first every group relative to its own largest weight, then all of them to that. */
-static double group_masses(behavior *mu, double *masses) {
-  trbi_log_sum sums[GROUPS];
-  mu->top = -INFINITY;
-  for (int64_t g = 0; g < mu->groups; g++) sums[g] = trbi_log_sum_zero();
-  for (int64_t i = mu->blocks.begin; i < mu->blocks.end; i++) {
-    trbi_block block;
-    double top, mass;
-    trbi_read_block(&mu->pair, i, &block);
-    mu->pair.kernels->blend_mass(block.s, block.t, block.padded, mu->pair.scale_student, mu->pair.scale_teacher,
-                                 mu->beta, &top, &mass);
-    trbi_log_sum_add(&sums[(i - mu->blocks.begin) / mu->group_blocks], top, mass);
-    mu->top = top > mu->top ? top : mu->top;
-  }
-  double total = 0.0;
-  for (int64_t g = 0; g < mu->groups; g++) {
-    /* Below 2^-125 of the largest weight a group is nothing, so that a walk through it never finds only zeros. */
-    const double down = sums[g].top - mu->top;
-    masses[g] = down > -125.0 ? sums[g].mass * trbi_exp(TRBI_LN2 * down) : 0.0;
-    total += masses[g];
-  }
-  return total;
-}
-
-/* The same of a whole row after a cut; *kept counts its tokens. */
-static double cut_masses(const behavior *mu, trbi_cut cut, double *masses, int64_t *kept) {
-  float y[TRBI_BLOCK];
-  double total = 0.0;
-  *kept = 0;
-  for (int64_t g = 0; g < mu->groups; g++) masses[g] = 0.0;
-  for (int64_t i = 0; i < mu->blocks.end; i++) {
-    int64_t padded;
-    const int64_t tokens = read_weights(mu, i, &padded, y);
-    *kept += apply_cut(cut, i, tokens, y);
-    masses[i / mu->group_blocks] += mu->pair.kernels->mass(y, padded);
-  }
-  for (int64_t g = 0; g < mu->groups; g++) total += masses[g];
-  return total;
-}
-
-/* ---- Filters ---- */
-
-static trbi_cut filter(const behavior *mu, const trb_sampler *sampler) {
-  const trbi_values values = {read_values, mu, mu->blocks.end};
-  trbi_cut cut = trbi_cut_nothing();
-  if (sampler->top_k > 0) cut = trbi_select_count(&values, cut, sampler->top_k);
-  if (sampler->top_p > 0.0 && sampler->top_p < 1.0) cut = trbi_select_mass(&values, cut, sampler->top_p);
-  if (sampler->min_p > 0.0) {
-    const float least = (float)(TRBI_LOG2E * trbi_log(sampler->min_p));
-    if (least > cut.floor) cut = (trbi_cut){least, INT64_MAX};
-  }
-  return cut;
-}
-
-/* ---- The draw ---- */
-
-/* The token at which the cumulative mass of a few passes the target; their last one of positive weight if it does not.
- */
-static int64_t walk_tokens(const float *y, int64_t n, double target) {
-  int64_t token = 0;
-  double sum = 0.0;
-  for (int64_t v = 0; v < n && !(sum > target); v++) {
-    const double weight = (double)trbi_exp2((double)y[v]);
-    if (weight > 0.0) token = v;
-    sum += weight;
-  }
-  return token;
-}
-
-enum { RUN = 4 * TRBI_LANES };
-
-/* The weights of a block after the cut. */
-static int64_t read_kept(const behavior *mu, trbi_cut cut, int64_t number, float *y) {
-  int64_t padded;
-  const int64_t tokens = read_weights(mu, number, &padded, y);
-  apply_cut(cut, number, tokens, y);
-  return padded;
-}
-
-/* Walks a group, a run of tokens at a time. Rounding may leave the target just beyond the end; then it is in the last
- * run that weighs anything. */
-static int64_t walk_group(const behavior *mu, trbi_cut cut, int64_t group, double target) {
-  float y[TRBI_BLOCK];
-  int64_t run = 0; /* its first token */
-  double rest = 0.0;
-  bool found = false;
-  const int64_t first = mu->blocks.begin + group * mu->group_blocks, end = first + mu->group_blocks;
-  for (int64_t i = first; i < end && i < mu->blocks.end && !found; i++) {
-    const int64_t padded = read_kept(mu, cut, i, y);
-    for (int64_t v = 0; v < padded && !found; v += RUN) {
-      const double mass = mu->pair.kernels->mass(y + v, padded - v < RUN ? padded - v : RUN);
-      if (!(mass > 0.0)) continue;
-      run = i * TRBI_BLOCK + v;
-      rest = target;
-      found = target < mass;
-      target -= mass;
-    }
-  }
-  const int64_t padded = read_kept(mu, cut, run / TRBI_BLOCK, y), v = run % TRBI_BLOCK;
-  return run + walk_tokens(y + v, padded - v < RUN ? padded - v : RUN, rest);
-}
-
-static int64_t draw_token(const behavior *mu, trbi_cut cut, const double *masses, double target) {
-  int64_t last = 0;
-  for (int64_t g = 0; g < mu->groups; g++) {
-    if (!(masses[g] > 0.0)) continue;
-    last = g;
-    if (target < masses[g]) break;
-    target -= masses[g];
-  }
-  return walk_group(mu, cut, last, target);
-}
-
-/* The lowest id whose log-weight is 0. */
-static int64_t first_top(const behavior *mu) {
-  float y[TRBI_BLOCK];
-  int64_t token = 0;
-  for (int64_t i = 0; i < mu->blocks.end; i++) {
-    int64_t padded;
-    const int64_t tokens = read_weights(mu, i, &padded, y);
-    for (int64_t v = 0; v < tokens; v++, token++)
-      if (y[v] == 0.0f) return token;
-  }
-  return token;
-}
-
-static double log_weight(const behavior *mu, int64_t token) {
-  const trbi_pair *pair = &mu->pair;
-  const double a = trbi_log2_probability(pair->student, pair->row, pair->scale_student, token);
-  const double b = trbi_log2_probability(pair->teacher, pair->row, pair->scale_teacher, token);
-  return TRBI_LN2 * (fma(mu->beta, b, (1.0 - mu->beta) * a) - mu->top);
-}
-
-/* Natural log-probability from the logit and the row's log-sum-exp. */
-static double log_probability(const trb_logits *view, int64_t row, int64_t token, double lse) {
-  return (double)trbi_load(view, row, token) / trbi_temperature(view) - lse;
-}
-
-/* Opens a range of blocks of the row. */
-static int32_t open_blocks(behavior *mu, trbi_range blocks, double *masses, double *all) {
-  const int32_t bad = trbi_find_tops_of(&mu->pair, blocks);
-  if (bad != 0) return bad;
-  const int64_t n = blocks.end - blocks.begin;
-  mu->blocks = blocks;
-  mu->group_blocks = (n + GROUPS - 1) / GROUPS;
-  mu->groups = (n + mu->group_blocks - 1) / mu->group_blocks;
-  *all = group_masses(mu, masses);
-  return *all > 0.0 ? 0 : TRB_ROW_EMPTY;
-}
-
-/* u in [0, 1) among the parts. */
-static slot find_slot(const float *mass, double u) {
-  double all = 0.0, before = 0.0;
-  slot found = {0};
-  for (int i = 0; i < TRBI_PARTS; i++) all += (double)mass[i];
-  for (int i = 0; i < TRBI_PARTS && u * all >= before; i++) {
-    if (!(mass[i] > 0.0f)) continue;
-    found = (slot){i, (double)mass[i] / all, (u * all - before) / (double)mass[i]};
-    before += (double)mass[i];
-  }
-  return found;
-}
-
-static int32_t draw_freely(behavior *mu, const trb_blend *blend, double u, trb_draw *draw) {
-  double masses[GROUPS], all;
-  const slot chosen = find_slot(blend->mass, u);
-  const int32_t bad = open_blocks(mu, trbi_part(&mu->pair, chosen.part), masses, &all);
-  if (bad != 0) return bad;
-  draw->kept = blend->support;
-  draw->token = draw_token(mu, trbi_cut_nothing(), masses, chosen.at * all);
-  draw->log_behavior = log_weight(mu, draw->token) + trbi_log(chosen.mass / all);
-  draw->log_sampled = draw->log_behavior;
-  return 0;
-}
-
-static int32_t draw_filtered(const trb_sampler *sampler, behavior *mu, double u, trb_draw *draw) {
-  double masses[GROUPS], all;
-  const int32_t bad = open_blocks(mu, (trbi_range){0, trbi_blocks(&mu->pair)}, masses, &all);
-  if (bad != 0) return bad;
-  const trbi_cut cut = filter(mu, sampler);
-  const double total = cut_masses(mu, cut, masses, &draw->kept);
-  draw->token = sampler->greedy ? first_top(mu) : draw_token(mu, cut, masses, u * total);
-  const double weight = log_weight(mu, draw->token);
-  draw->log_sampled = sampler->greedy ? 0.0 : weight - trbi_log(total);
-  draw->log_behavior = weight - trbi_log(all);
-  return 0;
-}
-
-static int32_t draw_row(const sample_job *job, int64_t row, trb_draw *draw) {
-  const trb_sampler *sampler = &job->sampler;
-  const trb_blend *blend = &job->blend[row];
-  behavior mu = {.beta = blend->beta};
-  int32_t bad = trbi_name_blend(&mu.pair, &job->crew, job->student, job->teacher, blend, row);
-  if (bad != 0) return bad;
-  const double u = uniform(sampler, row);
-  const bool filtered = sampler->top_k > 0 || sampler->top_p > 0.0 || sampler->min_p > 0.0 || sampler->greedy;
-  bad = filtered ? draw_filtered(sampler, &mu, u, draw) : draw_freely(&mu, blend, u, draw);
-  if (bad != 0) return bad;
-  draw->log_student = log_probability(job->student, row, draw->token, blend->lse_student);
-  draw->log_teacher = job->teacher != NULL ? log_probability(job->teacher, row, draw->token, blend->lse_teacher) : NAN;
-  return TRB_ROW_OK;
-}
-
 static void sample_row(void *data, int64_t row) {
   sample_job *job = data;
   trb_draw draw = {.status = TRB_ROW_OK};
-  const int32_t status = draw_row(job, row, &draw);
+  const int32_t status =
+      trbi_draw_row(&job->crew, job->student, job->teacher, &job->blend[row], &job->sampler, row, &draw);
   if (status < 0) {
     draw = (trb_draw){-1, 0, NAN, NAN, NAN, NAN, status, 0};
     trbi_tally_add(&job->tally, row, status);
@@ -300,23 +27,6 @@ static void sample_row(void *data, int64_t row) {
 }
 
 /* ---- Arguments ---- */
-
-static trb_status check_sampler(trb_context *ctx, const trb_sampler *s, int64_t rows) {
-  if (s->top_k < 0) return trbi_fail(ctx, TRB_EINVAL, "sampler->top_k: expected 0 or more, got %" PRId64, s->top_k);
-  if (!(s->top_p >= 0.0 && s->top_p <= 1.0))
-    return trbi_fail(ctx, TRB_EINVAL, "sampler->top_p: expected a number in [0, 1], got %g", s->top_p);
-  if (!(s->min_p >= 0.0 && s->min_p <= 1.0))
-    return trbi_fail(ctx, TRB_EINVAL, "sampler->min_p: expected a number in [0, 1], got %g", s->min_p);
-  if (s->greedy != 0 && s->greedy != 1)
-    return trbi_fail(ctx, TRB_EINVAL, "sampler->greedy: expected 0 or 1, got %" PRId32, s->greedy);
-  if (s->purpose < 0 || s->purpose > 255)
-    return trbi_fail(ctx, TRB_EINVAL, "sampler->purpose: expected 0 to 255, got %" PRId32, s->purpose);
-  for (int64_t r = 0; s->index != NULL && r < rows; r++)
-    if (s->index[r] < 0 || s->index[r] >= INT64_C(1) << 56)
-      return trbi_fail(ctx, TRB_EINVAL, "sampler->index[%" PRId64 "]: expected 0 to 2^56 - 1, got %" PRId64, r,
-                       s->index[r]);
-  return TRB_OK;
-}
 
 /* A blend that was filled in by hand has none. */
 static trb_status check_masses(trb_context *ctx, const trb_blend *blend, int64_t rows) {
@@ -339,11 +49,9 @@ static trb_status check_masses(trb_context *ctx, const trb_blend *blend, int64_t
 trb_status trb_sample(trb_context *ctx, const trb_logits *student, const trb_logits *teacher, const trb_blend *blend,
                       const trb_sampler *sampler, trb_draw *out) {
   sample_job job = {.student = student, .teacher = teacher, .blend = blend, .out = out};
-  trb_status status =
-      trbi_read_options(ctx, "sampler", sampler, &job.sampler, sizeof job.sampler, TRBI_SIZE_TO(trb_sampler, purpose));
-  if (status == TRB_OK) status = trbi_check_blends(ctx, student, teacher, blend);
+  trb_status status = trbi_check_blends(ctx, student, teacher, blend);
   if (status == TRB_OK) status = check_masses(ctx, blend, student->rows);
-  if (status == TRB_OK) status = check_sampler(ctx, &job.sampler, student->rows);
+  if (status == TRB_OK) status = trbi_read_sampler(ctx, "sampler", sampler, student->rows, &job.sampler);
   if (status != TRB_OK) return status;
   const int64_t rows = student->rows;
   if (out == NULL && rows > 0) return trbi_fail(ctx, TRB_EINVAL, "out: expected room for the rows, got NULL");
