@@ -61,7 +61,7 @@ enum {
   TRB_ECOMM = -5      /**< a reduction across shards failed */
 };
 
-/** What became of one row: the `status` of trb_blend, trb_draw, trb_loss_row and trb_term. Negative: no result. */
+/** What became of one row: the `status` of trb_blend, trb_draw, trb_verdict.draw, trb_loss_row and trb_term. Negative: no result. */
 enum {
   TRB_ROW_BLENDED = 0,       /**< the KL budget is active: kl_student meets it */
   TRB_ROW_TEACHER = 1,       /**< the teacher is inside the budget: beta is 1 */
@@ -70,10 +70,12 @@ enum {
                                   masks) student mass: beta is 0 */
   TRB_ROW_GIVEN = 4,         /**< the caller gave beta (trb_blend_at) */
   TRB_ROW_OK = 5,            /**< draws, losses and terms: computed */
-  TRB_ROW_SKIPPED = 6,       /**< losses and terms: weight 0, not read */
+  TRB_ROW_SKIPPED = 6,       /**< losses and terms: weight 0, not read; trb_verify: behind the end of its block, not
+                                  read */
   TRB_ROW_EMPTY = -1,        /**< every token of a row, or of the support within it, is masked */
   TRB_ROW_NOT_A_NUMBER = -2, /**< NaN or +inf among the logits, or NaN in a blend given as input */
-  TRB_ROW_INFINITE = -3      /**< the divergence is infinite: one model masks a token that the other allows */
+  TRB_ROW_INFINITE = -3,     /**< the divergence is infinite: one model masks a token that the other allows */
+  TRB_ROW_IMPOSSIBLE = -4    /**< the proposed token has probability 0 under the student: it was not drawn from it */
 };
 
 /** The name and meaning of a status, as static text. Never NULL, whatever the number. */
@@ -178,6 +180,13 @@ typedef struct trb_logits {
   int32_t dtype;     /**< TRB_F32, TRB_F16 or TRB_BF16 */
   float temperature; /**< logits are divided by it; 0 means 1; ignored on outputs */
 } trb_logits;
+
+/** Token lists, one behind the other: list i is tokens[offset[i]] to tokens[offset[i + 1] - 1]. */
+typedef struct trb_texts {
+  const int64_t *tokens;
+  const int64_t *offset; /**< [n + 1], ascending; the first need not be 0 */
+  int64_t n;
+} trb_texts;
 
 /** Masks tokens in every row: inout(r, ids[i]) = -inf.
  *  @param ids [n] token ids, in any order
@@ -348,6 +357,70 @@ typedef struct trb_draw {
  *          logits that are read do */
 TRB_API trb_status trb_sample(trb_context *ctx, const trb_logits *student, const trb_logits *teacher,
                               const trb_blend *blend, const trb_sampler *sampler, trb_draw *out);
+
+/* ---- Speculative sampling -------------------------------------------------------------------------------- */
+
+/** What became of a position. */
+enum {
+  TRB_VERDICT_DRAWN = 0,     /**< there was no proposal: drawn from mu */
+  TRB_VERDICT_ACCEPTED = 1,  /**< the proposal stands */
+  TRB_VERDICT_CORRECTED = 2, /**< another token stands in its place */
+  TRB_VERDICT_DROPPED = 3    /**< nothing stands here: behind a correction, or the row has a negative status */
+};
+
+/** One position of a block, and what stands there. Every double is NaN where nothing does. */
+typedef struct trb_verdict {
+  trb_draw draw;          /**< as of trb_sample. Dropped: token -1 and TRB_ROW_SKIPPED, or a negative status */
+  double acceptance;      /**< min(1, mu/p) of the proposal, mu after the filters; NaN where there was none */
+  double tv;              /**< total variation sum (mu - p)+, mu after the filters: how likely a proposal from p is
+                               corrected. Relative error 4e-6, or 1e-30 in all; NaN where there was no proposal */
+  int64_t argmax_teacher; /**< of equal ones the lowest id; -1 where nothing stands, and without a teacher */
+  int32_t verdict;        /**< TRB_VERDICT_* */
+  int32_t reserved;
+} trb_verdict;
+
+/** Options of trb_verify. */
+typedef struct trb_verify_options {
+  size_t size;                    /**< sizeof(trb_verify_options) */
+  const trb_solve_options *solve; /**< NULL for defaults; BETA: NULL */
+  const trb_sampler *sampler;     /**< seed, streams, positions, purpose; filters apply to mu. NULL for defaults */
+  int32_t behavior;               /**< TRB_BEHAVIOR_BUDGET, or TRB_BEHAVIOR_BETA: `budget` holds weights of the teacher
+                                       in [0, 1], as for trb_blend_at */
+  int32_t reserved;
+} trb_verify_options;
+
+/** Turns tokens that the student proposed into tokens that are distributed as mu, exactly: speculative sampling with
+ *  the behavior as its target (arXiv 2609.36601). The teacher answers a whole block of proposals at once, in one forward
+ *  call where one for every token was needed.
+ *
+ *  A block is a list of proposals, each drawn from the student at the row that bears its number. From its first row
+ *  on: mu is solved for (trb_solve); proposal y is accepted with probability min(1, mu(y)/p(y)); the first one that is
+ *  not is replaced by a draw from (mu - p)+ / TV(mu,p), and the rest of the block is dropped, unread. What stands is
+ *  distributed as if every token were drawn by trb_sample, whatever the length of blocks. A proposal is rejected with
+ *  probability TV(mu,p) <= sqrt(budget/2).
+ *
+ *  A block may end in a row with -1 for its proposal. If all before it are accepted its token is drawn from mu, as by
+ *  trb_sample.
+ *
+ *  The decision at a row takes the second half of the random number of which trb_sample takes the first: proposals may
+ *  be drawn by trb_sample with the same sampler (but its filters). They depend on the row, seed, stream and index
+ *  alone, so the tokens are the same for any length of blocks.
+ *
+ *  Where mu is p every proposal is accepted. A row of negative status ends its block.
+ *  @param student   [rows, vocab] what the proposals were drawn from, without a filter
+ *  @param teacher   [rows, vocab']; NULL if every budget is 0
+ *  @param proposals n blocks of together `rows` ids in [0, common vocabulary), the first at row 0; the last of a block
+ *                   may be -1; blocks may be empty
+ *  @param budget    [n_budget] nats, as for trb_solve
+ *  @param n_budget  rows, or 1 for one shared by all
+ *  @param options   NULL for defaults
+ *  @param blend     [rows] or NULL; TRB_ROW_SKIPPED where dropped
+ *  @param out       [rows]
+ *  @return TRB_EINVAL: views, options, budgets, proposals that are not as many as rows or out of range, a NULL pointer;
+ *          TRB_EROWS: a row that was read is TRB_ROW_EMPTY, TRB_ROW_NOT_A_NUMBER or TRB_ROW_IMPOSSIBLE */
+TRB_API trb_status trb_verify(trb_context *ctx, const trb_logits *student, const trb_logits *teacher,
+                              const trb_texts *proposals, const double *budget, int64_t n_budget,
+                              const trb_verify_options *options, trb_blend *blend, trb_verdict *out);
 
 /* ---- Divergences ----------------------------------------------------------------------------------------- */
 
@@ -569,13 +642,6 @@ typedef struct trb_model {
   int32_t dtype;            /**< of the logits that forward fills: TRB_F32, TRB_F16 or TRB_BF16 */
   float temperature;        /**< its distribution is the softmax of its logits divided by this; 0 means 1 */
 } trb_model;
-
-/** Token lists, one behind the other: list i is tokens[offset[i]] to tokens[offset[i + 1] - 1]. */
-typedef struct trb_texts {
-  const int64_t *tokens;
-  const int64_t *offset; /**< [n + 1], ascending; the first need not be 0 */
-  int64_t n;
-} trb_texts;
 
 /** End-of-text tokens that mean the same though the tokenizers number them differently. In the rows of both models
  *  teacher[i] is merged into student[i] (trb_merge_tokens, pairs in order; not where a vocabulary ends before

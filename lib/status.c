@@ -55,13 +55,15 @@ const char *trb_row_strerror(int32_t row_status) {
   case TRB_ROW_OK:
     return "TRB_ROW_OK: computed";
   case TRB_ROW_SKIPPED:
-    return "TRB_ROW_SKIPPED: weight 0, not read";
+    return "TRB_ROW_SKIPPED: not read, because of weight 0 or behind the end of its block";
   case TRB_ROW_EMPTY:
     return "TRB_ROW_EMPTY: every token is masked";
   case TRB_ROW_NOT_A_NUMBER:
     return "TRB_ROW_NOT_A_NUMBER: NaN or +inf in the input";
   case TRB_ROW_INFINITE:
     return "TRB_ROW_INFINITE: the divergence is infinite";
+  case TRB_ROW_IMPOSSIBLE:
+    return "TRB_ROW_IMPOSSIBLE: the proposed token has probability 0 under the student";
   default:
     return "unknown row status";
   }

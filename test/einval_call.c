@@ -34,6 +34,10 @@ static call *call_new(trb_context *ctx) {
   c->solve_of.size = sizeof c->solve_of;
   c->sampler_of.size = sizeof c->sampler_of;
   c->sampler_of.index = c->index;
+  c->offsets[1] = 1;
+  c->offsets[2] = CALL_ROWS;
+  c->proposals_of = (trb_texts){c->tokens, c->offsets, 2};
+  c->verify_of = (trb_verify_options){sizeof c->verify_of, &c->solve_of, &c->sampler_of, TRB_BEHAVIOR_BUDGET, 0};
   c->loss_of = (trb_loss_options){sizeof c->loss_of, TRB_FORM_TRUNCATED, TRB_SUPPORT_IDS, CALL_K, c->ids};
   c->divergence_of = (trb_divergence_options){sizeof c->divergence_of, 0.5, TRB_DIVERGENCE_JSD, 0};
   c->term_of.size = sizeof c->term_of;
@@ -51,6 +55,8 @@ static call *call_new(trb_context *ctx) {
   c->token = c->tokens;
   c->solve = &c->solve_of;
   c->sampler = &c->sampler_of;
+  c->proposals = &c->proposals_of;
+  c->verify = &c->verify_of;
   c->loss_options = &c->loss_of;
   c->divergence = &c->divergence_of;
   c->term_options = &c->term_of;
@@ -60,6 +66,7 @@ static call *call_new(trb_context *ctx) {
   c->out_loss = c->losses_out;
   c->out_rows = c->rows_out;
   c->out_term = c->terms_out;
+  c->out_verdict = c->verdicts_out;
   return c;
 }
 

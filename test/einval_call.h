@@ -15,6 +15,8 @@ typedef struct call {
   const int64_t *token;
   const trb_solve_options *solve;
   const trb_sampler *sampler;
+  const trb_texts *proposals;
+  const trb_verify_options *verify;
   const trb_loss_options *loss_options;
   const trb_divergence_options *divergence;
   const trb_term_options *term_options;
@@ -24,13 +26,16 @@ typedef struct call {
   double *out_loss;
   trb_loss_row *out_rows;
   trb_term *out_term;
+  trb_verdict *out_verdict;
 
   trb_logits student_view, teacher_view, output_view;
   double budgets[CALL_ROWS], betas[CALL_ROWS], weights[CALL_ROWS], behaviors[CALL_ROWS];
-  int64_t tokens[CALL_ROWS], ids[CALL_ROWS * CALL_K], index[CALL_ROWS];
+  int64_t tokens[CALL_ROWS], ids[CALL_ROWS * CALL_K], index[CALL_ROWS], offsets[3];
   trb_blend blends[CALL_ROWS];
   trb_solve_options solve_of;
   trb_sampler sampler_of;
+  trb_texts proposals_of;
+  trb_verify_options verify_of;
   trb_loss_options loss_of;
   trb_divergence_options divergence_of;
   trb_term_options term_of;
@@ -45,6 +50,7 @@ typedef struct call {
   double losses_out[CALL_ROWS];
   trb_loss_row rows_out[CALL_ROWS];
   trb_term terms_out[CALL_ROWS];
+  trb_verdict verdicts_out[CALL_ROWS];
   unsigned char last_guard[64];
   matrix s, t, o;
 } call;

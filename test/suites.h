@@ -14,6 +14,7 @@ Suite *oracle_suite(void);
 Suite *solve_suite(void);
 Suite *blend_suite(void);
 Suite *sample_suite(void);
+Suite *verify_suite(void);
 Suite *reverse_kl_suite(void);
 Suite *divergence_suite(void);
 Suite *terms_suite(void);

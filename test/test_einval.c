@@ -40,8 +40,13 @@ static trb_status terms(const call *c) {
                          c->out_term, c->output);
 }
 
+static trb_status verify(const call *c) {
+  return trb_verify(c->ctx, c->student, c->teacher, c->proposals, c->budget, c->n, c->verify, c->out_blend,
+                    c->out_verdict);
+}
+
 START_TEST(test_unspoiled) {
-  static const call_fn all[] = {solve, blend_at, write_blend, sample, reverse_kl, divergence, terms};
+  static const call_fn all[] = {solve, blend_at, write_blend, sample, reverse_kl, divergence, terms, verify};
   for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) call_well(all[i]);
 }
 END_TEST
@@ -68,6 +73,7 @@ START_TEST(test_views) {
   call_spoiled_models("trb_blend_at", blend_at);
   call_spoiled_models("trb_write_blend", write_blend);
   call_spoiled_models("trb_sample", sample);
+  call_spoiled_models("trb_verify", verify);
   call_spoiled_models("trb_reverse_kl", reverse_kl);
   call_spoiled_models("trb_divergence", divergence);
   call_spoiled_models("trb_token_terms", terms);
@@ -394,6 +400,68 @@ START_TEST(test_terms) {
 }
 END_TEST
 
+/* ---- trb_verify ---- */
+
+SPOIL(by_beta, c->verify_of.behavior = TRB_BEHAVIOR_BETA)
+SPOIL(verify_behavior_skd, c->verify_of.behavior = TRB_BEHAVIOR_SKD)
+SPOIL(verify_behavior_low, c->verify_of.behavior = -1)
+SPOIL(verify_beta_high, c->verify_of.behavior = TRB_BEHAVIOR_BETA; c->verify_of.solve = NULL; c->budgets[1] = 1.5)
+SPOIL(verify_reserved, c->verify_of.reserved = 1)
+SPOIL(verify_size_zero, c->verify_of.size = 0)
+SPOIL(verify_size_small, c->verify_of.size = sizeof c->verify_of - 1)
+SPOIL(proposals_null, c->proposals = NULL)
+SPOIL(proposals_negative, c->proposals_of.n = -1)
+SPOIL(proposals_no_tokens, c->proposals_of.tokens = NULL)
+SPOIL(proposals_no_offset, c->proposals_of.offset = NULL)
+SPOIL(proposals_few, c->proposals_of.n = 1)
+SPOIL(proposals_none, c->proposals_of.n = 0)
+SPOIL(proposals_descend, c->offsets[1] = 4)
+SPOIL(proposals_begin_low, c->offsets[0] = -1)
+SPOIL(proposal_inside, c->tokens[1] = -1)
+SPOIL(proposal_low, c->tokens[2] = -2)
+SPOIL(proposal_common, c->tokens[0] = CALL_COMMON)
+SPOIL(verdict_out_null, c->out_verdict = NULL)
+SPOIL(verdict_out_in_student, c->out_verdict = (trb_verdict *)(void *)((char *)c->s.view.data + 8))
+SPOIL(verdict_out_in_blend, c->out_verdict = (trb_verdict *)(void *)c->blends_out)
+
+START_TEST(test_verify) {
+  static const spoiled list[] = {
+      {"n_budget 2", n_two, "n_budget"},
+      {"budget NULL", budget_null, "budget"},
+      {"budget negative", budget_negative, "budget"},
+      {"budget NaN", budget_nan, "budget"},
+      {"tolerance too small", tolerance_small, "tolerance"},
+      {"method 2", method_high, "method"},
+      {"teacher NULL, budget positive", teacher_needed, "teacher"},
+      {"solve options with betas", by_beta, "solve"},
+      {"beta above 1", verify_beta_high, "budget"},
+      {"behavior SKD", verify_behavior_skd, "behavior"},
+      {"behavior -1", verify_behavior_low, "behavior"},
+      {"reserved 1", verify_reserved, "reserved"},
+      {"size 0", verify_size_zero, "size"},
+      {"size too small", verify_size_small, "size"},
+      {"top_k negative", top_k_negative, "top_k"},
+      {"index too large", index_large, "index"},
+      {"proposals NULL", proposals_null, "proposals"},
+      {"proposals n -1", proposals_negative, "proposals"},
+      {"proposals without tokens", proposals_no_tokens, "proposals"},
+      {"proposals without offset", proposals_no_offset, "proposals"},
+      {"fewer proposals than rows", proposals_few, "proposals"},
+      {"no proposals", proposals_none, "proposals"},
+      {"offsets descend", proposals_descend, "proposals"},
+      {"first offset -1", proposals_begin_low, "proposals"},
+      {"no proposal inside a block", proposal_inside, "proposals->tokens[1]"},
+      {"proposal -2", proposal_low, "proposals->tokens[2]"},
+      {"proposal beyond the common vocabulary", proposal_common, "proposals->tokens[0]"},
+      {"out NULL", verdict_out_null, "out"},
+      {"out inside the student", verdict_out_in_student, "out"},
+      {"out inside blend", verdict_out_in_blend, "out|blend"},
+      {"blend inside the teacher", blend_out_in_teacher, "blend"},
+  };
+  RUN("trb_verify", verify, list);
+}
+END_TEST
+
 Suite *einval_suite(void) {
   Suite *suite = suite_create("einval");
   TCase *tc = long_case("arguments");
@@ -405,6 +473,7 @@ Suite *einval_suite(void) {
   tcase_add_test(tc, test_reverse_kl);
   tcase_add_test(tc, test_divergence);
   tcase_add_test(tc, test_terms);
+  tcase_add_test(tc, test_verify);
   suite_add_tcase(suite, tc);
   return suite;
 }

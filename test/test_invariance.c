@@ -8,7 +8,7 @@
 #include "suites.h"
 #include "common.h"
 
-enum { SHARED = 5, ROWS = 9, SAMPLERS = 6, LOSSES = 15, ESTIMATORS = 5, K = 20 };
+enum { SHARED = 5, ROWS = 9, SAMPLERS = 6, VERIFIERS = 3, LOSSES = 15, ESTIMATORS = 5, K = 20 };
 
 static const int families[ROWS] = {FAMILY_SPIKY,        FAMILY_CORRELATED,   FAMILY_MASK_BOTH,
                                    FAMILY_GAUSSIAN,     FAMILY_MASK_TEACHER, FAMILY_PEAKED,
@@ -26,6 +26,8 @@ typedef struct inputs {
 typedef struct results {
   trb_blend solved[ROWS], bisected[ROWS], given[ROWS];
   trb_draw draw[SAMPLERS][ROWS];
+  trb_verdict verdict[VERIFIERS][ROWS];
+  trb_blend verified[ROWS];
   double loss[LOSSES][ROWS];
   trb_loss_row row[LOSSES][ROWS];
   trb_term term[ESTIMATORS][ROWS];
@@ -85,6 +87,20 @@ static void run_samples(const range *x) {
   }
 }
 
+/* Blocks of one row, so that any split of the batch has the same ones. */
+static void run_verifiers(const range *x) {
+  int64_t offset[ROWS + 1];
+  for (int64_t r = 0; r <= ROWS; r++) offset[r] = x->first + r;
+  const trb_texts proposals = {x->in->token, offset, x->n};
+  for (int i = 0; i < VERIFIERS; i++) {
+    const trb_sampler sampler = {
+        sizeof sampler, 8, x->in->stream + x->first, x->in->index + x->first, i == 1 ? 50 : 0, 0, 0, i == 2, 0};
+    const trb_verify_options o = {sizeof o, NULL, &sampler, TRB_BEHAVIOR_BUDGET, 0};
+    x->out->status[52 + i] = trb_verify(x->ctx, &x->s, &x->t, &proposals, x->in->budget + x->first, x->n, &o,
+                                        x->out->verified + x->first, x->out->verdict[i] + x->first);
+  }
+}
+
 static void run_losses(const range *x) {
   const double *weight = x->in->weight + x->first;
   for (int32_t i = 0; i < LOSSES; i++) {
@@ -121,6 +137,7 @@ static void run(trb_context *ctx, const inputs *in, int64_t first, int64_t n, re
   range x = {ctx, in, out, matrix_rows(in->student, first, n), matrix_rows(in->teacher, first, n), first, n};
   run_blends(&x);
   run_samples(&x);
+  run_verifiers(&x);
   run_losses(&x);
   run_terms(&x);
   run_entropies(&x);
@@ -146,6 +163,8 @@ static void compare(const results *a, const results *b, bool statuses, const cha
   SAME(bisected);
   SAME(given);
   SAME(draw);
+  SAME(verdict);
+  SAME(verified);
   SAME(loss);
   SAME(row);
   SAME(term);

@@ -139,7 +139,7 @@ enum { WARM_UP = 0 };
 
 /* ---- Everything that computes ---- */
 
-enum { ROWS = 12, VOCAB = 3000, K = 16, CALLS = 14 };
+enum { ROWS = 12, VOCAB = 3000, K = 16, CALLS = 16 };
 
 typedef struct world {
   models m;
@@ -149,17 +149,20 @@ typedef struct world {
   trb_draw draw[ROWS];
   trb_loss_row row[ROWS];
   trb_term term[ROWS];
-  int64_t token[ROWS], ids[ROWS * K];
+  trb_verdict verdict[ROWS];
+  int64_t token[ROWS], offset[ROWS + 1], ids[ROWS * K];
 } world;
 
 static void world_make(world *w, int32_t dtype) {
   rng g = {0xA110C};
   w->m = models_random(&g, FAMILY_CORRELATED, ROWS, VOCAB, dtype);
+  w->offset[0] = 0;
   matrix_set(&w->m.s, 5, 7, (double)NAN); /* a bad row has its text */
   w->out = matrix_new(ROWS, VOCAB, 0, dtype, 0.0f);
   for (int64_t r = 0; r < ROWS; r++) {
     w->budget[r] = 0.01;
     w->token[r] = r;
+    w->offset[r + 1] = r + 1;
     for (int64_t i = 0; i < K; i++) w->ids[r * K + i] = i * 100 + r;
   }
 }
@@ -175,6 +178,8 @@ static trb_status call_number(int i, trb_context *ctx, world *w) {
   trb_sampler sampler = {sizeof sampler, 1, NULL, NULL, i % 2 ? 100 : 0, 0.9, 0.001, 0, 0};
   trb_loss_options loss = {sizeof loss, i - 4, i - 5, i > 5 ? K : 0, i == 8 ? w->ids : NULL};
   trb_divergence_options divergence = {sizeof divergence, 0, i - 9, 0};
+  const trb_texts proposals = {w->token, w->offset, ROWS};
+  trb_verify_options verify = {sizeof verify, NULL, i == 15 ? &sampler : NULL, 0, 0};
   trb_term_options nll = {sizeof nll, 0, 0, 0, TRB_ESTIMATOR_NLL, 0};
   switch (i) {
   case 0:
@@ -196,6 +201,9 @@ static trb_status call_number(int i, trb_context *ctx, world *w) {
     return trb_token_terms(ctx, s, NULL, w->token, NULL, NULL, &nll, w->term, out);
   case 13:
     return trb_entropy(ctx, s, w->loss);
+  case 14:
+  case 15:
+    return trb_verify(ctx, s, t, &proposals, w->budget, ROWS, &verify, w->blend, w->verdict);
   default:
     return trb_reverse_kl(ctx, s, t, NULL, &loss, w->loss, out, w->row);
   }

@@ -237,6 +237,10 @@ static void run_blend_mass(const trbi_kernels *k, const scene *x, output *o) {
   k->blend_mass(x->s, x->t, x->n, x->student, x->teacher, x->beta, &o->number[0], &o->number[1]);
 }
 
+static void run_excess(const trbi_kernels *k, const scene *x, output *o) {
+  o->number[0] = k->excess(x->s, x->t, x->n, x->student, x->teacher, x->beta, x->center, o->x[0]);
+}
+
 static void run_mass(const trbi_kernels *k, const scene *x, output *o) {
   o->number[0] = k->mass(x->s, x->n);
 }
@@ -292,6 +296,7 @@ static const kernel kernels[] = {
     {"lean loss", run_lean_loss},
     {"blend", run_blend},
     {"blend mass", run_blend_mass},
+    {"excess", run_excess},
     {"mass", run_mass},
     {"reverse KL", run_reverse_kl},
     {"reverse KL gradient", run_reverse_kl_gradient},

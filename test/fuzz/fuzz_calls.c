@@ -106,6 +106,26 @@ static void check_blends(const trb_blend *blend, int64_t rows, double budget) {
   }
 }
 
+/* Every proposal stands or has another token or nothing in its place, and nothing stands behind what was not accepted.
+ */
+static void fuzz_verify(input *in, const trb_logits *s, const trb_logits *t, const trb_sampler *sampler) {
+  int64_t token[MOST_ROWS], offset[] = {0, take_byte(in) % (MOST_ROWS + 1), s->rows};
+  trb_verdict verdict[MOST_ROWS];
+  for (int i = 0; i < MOST_ROWS; i++) token[i] = take_byte(in) % 9 - 1;
+  const trb_texts proposals = {token, offset, 2};
+  const double budget = take_number(in);
+  const trb_verify_options options = {.size = sizeof options, .sampler = sampler, .behavior = take_byte(in) % 3};
+  const trb_status status = trb_verify(NULL, s, t, &proposals, &budget, 1, &options, NULL, verdict);
+  for (int64_t r = 0; status != TRB_EINVAL && r < s->rows; r++) {
+    const trb_verdict *x = &verdict[r];
+    const bool dropped = x->verdict == TRB_VERDICT_DROPPED;
+    REQUIRE(dropped == (x->draw.token < 0) && dropped == (x->draw.status != TRB_ROW_OK));
+    REQUIRE(dropped || x->verdict == TRB_VERDICT_DRAWN || (x->tv >= 0.0 && x->tv <= 1.0 + 1e-5));
+    REQUIRE(x->verdict != TRB_VERDICT_ACCEPTED || x->draw.token == token[r]);
+    REQUIRE(r == 0 || r == offset[1] || dropped || verdict[r - 1].verdict == TRB_VERDICT_ACCEPTED);
+  }
+}
+
 static void fuzz_blend(input *in, const trb_logits *s, const trb_logits *t, const trb_logits *out) {
   const int64_t rows = s->rows;
   const trb_solve_options options = {.size = take_byte(in) < 250 ? sizeof options : take_byte(in) % sizeof options,
@@ -130,6 +150,7 @@ static void fuzz_blend(input *in, const trb_logits *s, const trb_logits *t, cons
     REQUIRE(draw[r].status < 0 ? draw[r].token == -1
                                : draw[r].token >= 0 && draw[r].token < s->vocab && draw[r].kept >= 1 &&
                                      draw[r].log_sampled <= 1e-6 && draw[r].log_sampled >= draw[r].log_behavior - 1e-6);
+  fuzz_verify(in, s, t, &sampler);
   trb_write_blend(NULL, s, t, blend, out);
 }
 

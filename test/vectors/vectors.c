@@ -158,6 +158,23 @@ static void run_later(const batch *b) {
   line("negative log-likelihood");
 }
 
+/* Every row a block of its own; what is NaN is left out. */
+static void run_verify(const batch *b) {
+  int64_t token[ROWS], offset[ROWS + 1];
+  for (int r = 0; r <= ROWS; r++) offset[r] = r;
+  for (int r = 0; r < ROWS; r++) token[r] = (r * 307) % b->s.vocab;
+  for (int filtered = 0; filtered < 2; filtered++) {
+    const trb_texts proposals = {token, offset, ROWS};
+    const trb_sampler sampler = {.size = sizeof sampler, .seed = 21, .top_p = filtered ? 0.9 : 0.0};
+    const trb_verify_options options = {.size = sizeof options, .sampler = &sampler};
+    const double budget = 0.05;
+    trb_verdict verdict[ROWS];
+    trb_verify(b->ctx, &b->s, &b->t, &proposals, &budget, 1, &options, NULL, verdict);
+    add(verdict, sizeof verdict);
+  }
+  line("verify");
+}
+
 /* ---- Rollouts ---- */
 
 enum { WORDS = 300 };
@@ -249,6 +266,7 @@ static void run_rows(trb_context *ctx, int64_t vocab) {
   run_terms(&b);
   run_rest(&b);
   run_later(&b);
+  run_verify(&b);
 }
 
 /* NaN has many patterns and only one meaning: every function writes quiet ones, but the sign is the machine's. Rows of
