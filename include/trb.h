@@ -605,13 +605,15 @@ enum { TRB_CONTINUE = 1 };
  *  A cache may keep the first `known` tokens, which this model was shown for this sequence by earlier queries of the
  *  same library call, and must drop whatever it holds beyond them. `known` is 0 at the first query of a sequence in
  *  each library call: nothing carries over from an earlier call. A sequence that was among the queries before and is
- *  not now has ended: its cache may be freed. */
+ *  not now has ended: its cache may be freed. While the student proposes a block, in calls where `proposed` >= `rows`,
+ *  a sequence may be missing that goes on later. */
 typedef struct trb_query {
   const int64_t *tokens; /**< [length] the prompt and what follows it so far; readable during the callback */
   int64_t sequence;      /**< its number, in [0, sequences); ascending among the queries of one callback */
   int64_t length;        /**< >= 1 */
   int64_t known;         /**< in [0, length - rows] */
   int64_t rows;          /**< >= 1 */
+  int64_t proposed;      /**< so many of its last tokens are proposals, which may be dropped again; 0 without blocks */
 } trb_query;
 
 /** Answers n queries: fills `out`, the rows of query 0 first, then those of query 1, and so on. `out` has as many rows
@@ -686,6 +688,8 @@ typedef struct trb_rollout_options {
                                        two must be set, and leave every prompt room for a token */
   int64_t repeats;                /**< sequences per prompt: sequence i continues prompt i / repeats; 0 means 1 */
   int64_t batch;                  /**< most sequences per callback, the others wait until one ends; 0: all */
+  int64_t block;                  /**< BUDGET, BETA: most tokens that the student proposes before the teacher is asked;
+                                       0: none, mu is sampled from token by token */
   int64_t keep_bytes;             /**< teacher logits are kept for the loss as long as they fit in so many bytes; 0:
                                        none */
   trb_progress_fn progress;       /**< NULL, or called after every step */
@@ -731,8 +735,12 @@ typedef struct trb_rollouts {
   const double *reverse_kl;      /**< [n_tokens] KL(p||q) */
   const double *entropy_student; /**< [n_tokens] of p */
   const double *entropy_teacher; /**< [n_tokens] of q */
+  const double *tv;              /**< [n_tokens] TV(mu,p), where the token or what it replaced was proposed */
+  const int64_t *argmax_teacher; /**< [n_tokens] of q, of equal ones the lowest id, where one was proposed; else -1 */
   const int32_t *status;         /**< [n_tokens] as trb_solve or trb_blend_at gives it for BUDGET and BETA; else
                                       TRB_ROW_GIVEN */
+  const int32_t *verdict;        /**< [n_tokens] TRB_VERDICT_ACCEPTED or _CORRECTED, or _DRAWN without blocks */
+  int64_t proposed;              /**< tokens that the student proposed, with those that were dropped */
   double budget;                 /**< that was sampled at; NaN unless BUDGET */
   int64_t kept;                  /**< tokens whose teacher logits are kept */
   int64_t student_calls;         /**< of its forward callback, by trb_rollout and trb_score */
@@ -746,11 +754,16 @@ typedef struct trb_rollouts {
  *  the prompt. A sequence therefore depends on its prompt, seed and stream alone, whatever else is in the batch; and if
  *  it is cut anywhere and continued with its stream, the same tokens follow.
  *
- *  Each sampled token costs one row of every model that mu needs. A teacher that is not needed for mu can be asked
+ *  With `block`, each sequence gets up to so many tokens in a step: the student proposes them one by one, the teacher
+ *  answers all of them in one call, and trb_verify says which stand. What is sampled is distributed as without blocks,
+ *  and is the same for blocks of any length; it is another sample than without. A block ends at a proposal that would
+ *  end its sequence. Where mu is the student, at budget or beta 0, no teacher is called and `block` changes nothing.
+ *
+ *  Each sampled token costs one row of every model that mu needs, in blocks also what is dropped. A teacher that is not needed for mu can be asked
  *  afterwards in one pass, by trb_score or by trb_train_step; if given, it bounds the common vocabulary all the same.
  *
  *  All memory is taken before the first callback: the logits of one step, keep_bytes, and for every token that may be
- *  sampled about 120 bytes.
+ *  sampled about 130 bytes.
  *
  *  @param student may be NULL if mu does not need it
  *  @param teacher may be NULL if mu does not need it
@@ -824,6 +837,10 @@ typedef struct trb_totals {
   double reverse_kl;
   double entropy_student;
   double entropy_teacher;
+  double tv;              /**< how likely a proposal is corrected */
+  int64_t proposed;       /**< tokens that the student proposed; what is neither accepted nor corrected was dropped */
+  int64_t accepted;
+  int64_t corrected;
 } trb_totals;
 
 /** Sums up rollouts.

@@ -4,7 +4,6 @@
 #include <float.h>
 #include <inttypes.h>
 #include <math.h>
-#include <string.h>
 
 #include "pass.h"
 #include "skd.h"
@@ -26,6 +25,7 @@ static trb_status check_numbers(trb_context *ctx, const trb_rollout_options *o) 
   if (o->behavior != TRB_BEHAVIOR_SKD && o->top_k != 0) return unused(ctx, "top_k", (double)o->top_k);
   if (o->behavior != TRB_BEHAVIOR_BUDGET && o->solve != NULL)
     return trbi_fail(ctx, TRB_EINVAL, "options->solve: expected NULL, since the behavior has no budget, got options");
+  if (tempered && o->block != 0) return unused(ctx, "block", (double)o->block);
   if (!(o->budget >= 0.0))
     return trbi_fail(ctx, TRB_EINVAL, "options->budget: expected a number >= 0, got %g", o->budget);
   if (!(o->beta >= 0.0 && o->beta <= 1.0))
@@ -97,6 +97,8 @@ static void start_token(const trbi_step *step, int64_t r, bool has_student, bool
   trbi_token *t = &step->token[r];
   const trb_draw *draw = &step->draw[r];
   for (int c = 0; c < TRBI_COLUMNS; c++) t->number[c] = NAN;
+  t->verdict = TRB_VERDICT_DRAWN;
+  t->argmax_teacher = -1;
   t->id = draw->token;
   t->status = draw->status < 0 ? draw->status : TRB_ROW_GIVEN;
   t->number[TRBI_LOG_SAMPLED] = draw->log_sampled;
@@ -196,15 +198,19 @@ static trb_status sample_skd(trb_context *ctx, const trbi_behavior *b, const trb
   return status == TRB_OK ? mixture_kl(ctx, &mixture, teacher, TRBI_KL_TEACHER, step) : status;
 }
 
+int32_t trbi_fault_of(trb_context *ctx, const trb_logits *model, int64_t row) {
+  const trbi_crew alone = {trbi_kernels_of(ctx), NULL, NULL};
+  trbi_pair pair;
+  return trbi_open_row(&pair, &alone, model, model, row);
+}
+
 /* Says what is wrong with the model that left a row without a token, the student if it is both. */
 static void name_faults(trb_context *ctx, const trb_logits *student, const trb_logits *teacher, trbi_step *step) {
   const int64_t rows = student != NULL ? student->rows : teacher->rows;
-  const trbi_crew alone = {trbi_kernels_of(ctx), NULL, NULL};
   for (int64_t r = 0; r < rows; r++) {
     if (step->token[r].id >= 0) continue;
     const trb_logits *model = student != NULL && isnan(step->entropy_student[r]) ? student : teacher;
-    trbi_pair pair;
-    const int32_t fault = trbi_open_row(&pair, &alone, model, model, r);
+    const int32_t fault = trbi_fault_of(ctx, model, r);
     if (fault < 0) step->token[r].status = fault;
   }
 }
@@ -231,10 +237,8 @@ static trb_status sample(trb_context *ctx, const trbi_behavior *behavior, const 
 /* Rows without a result are part of a step that is well: what was said of them is taken back. */
 trb_status trbi_sample_step(trb_context *ctx, const trbi_behavior *behavior, const trb_logits *student,
                             const trb_logits *teacher, trbi_step *step) {
-  if (ctx == NULL) return sample(NULL, behavior, student, teacher, step);
-  char text[sizeof ctx->error];
-  memcpy(text, ctx->error, sizeof text);
+  const trbi_text text = trbi_save_text(ctx);
   const trb_status status = sample(ctx, behavior, student, teacher, step);
-  if (status == TRB_OK) memcpy(ctx->error, text, sizeof text);
+  if (status == TRB_OK) trbi_restore_text(ctx, &text);
   return status;
 }

@@ -33,4 +33,7 @@ trb_status trbi_step_new(trb_context *ctx, const trbi_behavior *behavior, int64_
 trb_status trbi_sample_step(trb_context *ctx, const trbi_behavior *behavior, const trb_logits *student,
                             const trb_logits *teacher, trbi_step *step);
 
+/* What is wrong with a row of one model; 0 if nothing is. */
+int32_t trbi_fault_of(trb_context *ctx, const trb_logits *model, int64_t row);
+
 #endif

@@ -18,6 +18,8 @@ typedef struct trbi_allocator {
   void *user;
 } trbi_allocator;
 
+enum { TRBI_TEXT = 320 };
+
 struct trb_context {
   const struct trbi_kernels *kernels;
   int64_t threads; /* >= 1 */
@@ -25,7 +27,7 @@ struct trb_context {
   void *parallel_user;
   struct trbi_pool *pool; /* NULL with one thread or the caller's parallel_for */
   trbi_allocator memory;
-  char error[320];
+  char error[TRBI_TEXT];
 };
 
 /* ---- Errors ---- */
@@ -33,6 +35,14 @@ struct trb_context {
 /* Notes the text in the context, if there is one, and returns the status. */
 trb_status trbi_fail(trb_context *ctx, trb_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* The text of an error, to be put back: for calls within a call whose failures are not the caller's. NULL has none. */
+typedef struct trbi_text {
+  char text[TRBI_TEXT];
+} trbi_text;
+
+trbi_text trbi_save_text(const trb_context *ctx);
+void trbi_restore_text(trb_context *ctx, const trbi_text *text);
 
 /* The size of a struct that ends with this field: what an options struct was when its last first-version field was new.
  */

@@ -37,7 +37,7 @@ static int64_t event(const trb_ends *ends, int64_t id) {
 }
 
 static void copy_given(trbi_rollouts *r, const trb_texts *texts, const double *log_sampled) {
-  trbi_token token = {.status = TRB_ROW_GIVEN};
+  trbi_token token = {.argmax_teacher = -1, .status = TRB_ROW_GIVEN};
   for (int c = 0; c < TRBI_COLUMNS; c++) token.number[c] = NAN;
   for (int64_t i = 0; i < texts->n; i++) {
     const int64_t *text = texts->tokens + texts->offset[i];

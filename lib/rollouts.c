@@ -50,6 +50,8 @@ static void show(trbi_rollouts *r) {
   s->row = r->row;
   s->token = r->token;
   s->status = r->status;
+  s->verdict = r->verdict;
+  s->argmax_teacher = r->argmax_teacher;
   s->log_sampled = r->column[TRBI_LOG_SAMPLED];
   s->log_behavior = r->column[TRBI_LOG_BEHAVIOR];
   s->log_student = r->column[TRBI_LOG_STUDENT];
@@ -60,19 +62,26 @@ static void show(trbi_rollouts *r) {
   s->reverse_kl = r->column[TRBI_REVERSE_KL];
   s->entropy_student = r->column[TRBI_ENTROPY_STUDENT];
   s->entropy_teacher = r->column[TRBI_ENTROPY_TEACHER];
+  s->tv = r->column[TRBI_TV];
 }
 
 /* The arrays of n sequences with `tokens` sampled tokens in texts of `length` tokens. */
 static bool take(trb_context *ctx, trbi_rollouts *r, int64_t n, int64_t tokens, int64_t length, int64_t ends) {
   int64_t *end_student, *end_teacher;
-  trbi_array arrays[12 + TRBI_COLUMNS] = {
-      {&r->text, length, sizeof *r->text},      {&r->text_offset, n + 1, sizeof *r->text_offset},
-      {&r->offset, n + 1, sizeof *r->offset},   {&r->stream, n, sizeof *r->stream},
-      {&r->stop, n, sizeof *r->stop},           {&r->row, n, sizeof *r->row},
-      {&r->token, tokens, sizeof *r->token},    {&r->slot, tokens, sizeof *r->slot},
-      {&r->status, tokens, sizeof *r->status},  {&end_student, ends, sizeof *end_student},
-      {&end_teacher, ends, sizeof *end_teacher}};
-  enum { PLAIN = 11 };
+  trbi_array arrays[14 + TRBI_COLUMNS] = {{&r->text, length, sizeof *r->text},
+                                          {&r->text_offset, n + 1, sizeof *r->text_offset},
+                                          {&r->offset, n + 1, sizeof *r->offset},
+                                          {&r->stream, n, sizeof *r->stream},
+                                          {&r->stop, n, sizeof *r->stop},
+                                          {&r->row, n, sizeof *r->row},
+                                          {&r->token, tokens, sizeof *r->token},
+                                          {&r->slot, tokens, sizeof *r->slot},
+                                          {&r->status, tokens, sizeof *r->status},
+                                          {&end_student, ends, sizeof *end_student},
+                                          {&end_teacher, ends, sizeof *end_teacher},
+                                          {&r->verdict, tokens, sizeof *r->verdict},
+                                          {&r->argmax_teacher, tokens, sizeof *r->argmax_teacher}};
+  enum { PLAIN = 13 };
   for (int c = 0; c < TRBI_COLUMNS; c++) arrays[PLAIN + c] = (trbi_array){&r->column[c], tokens, sizeof(double)};
   r->arrays = trbi_take_arrays(ctx, &r->memory, arrays, PLAIN + TRBI_COLUMNS);
   if (r->arrays == NULL) return false;
@@ -136,6 +145,8 @@ void trb_rollouts_free(trb_rollouts *rollouts) {
 void trbi_rollouts_put(trbi_rollouts *r, int64_t t, const trbi_token *token) {
   r->token[t] = token->id;
   r->status[t] = token->status;
+  r->verdict[t] = token->verdict;
+  r->argmax_teacher[t] = token->argmax_teacher;
   r->slot[t] = -1;
   for (int c = 0; c < TRBI_COLUMNS; c++) r->column[c][t] = token->number[c];
 }
@@ -150,6 +161,8 @@ void trbi_rollouts_close(trbi_rollouts *r, const int64_t *sampled) {
     memmove(r->token + to, r->token + from, n * sizeof *r->token);
     memmove(r->slot + to, r->slot + from, n * sizeof *r->slot);
     memmove(r->status + to, r->status + from, n * sizeof *r->status);
+    memmove(r->verdict + to, r->verdict + from, n * sizeof *r->verdict);
+    memmove(r->argmax_teacher + to, r->argmax_teacher + from, n * sizeof *r->argmax_teacher);
     for (int c = 0; c < TRBI_COLUMNS; c++) memmove(r->column[c] + to, r->column[c] + from, n * sizeof *r->column[c]);
     r->offset[i] = to;
     r->text_offset[i] = text_to;

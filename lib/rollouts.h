@@ -16,6 +16,7 @@ typedef enum trbi_column {
   TRBI_REVERSE_KL,
   TRBI_ENTROPY_STUDENT,
   TRBI_ENTROPY_TEACHER,
+  TRBI_TV,
   TRBI_COLUMNS
 } trbi_column;
 
@@ -23,7 +24,9 @@ typedef enum trbi_column {
 typedef struct trbi_token {
   int64_t id;
   double number[TRBI_COLUMNS]; /* NaN: not known */
+  int64_t argmax_teacher;      /* -1: not known */
   int32_t status;              /* TRB_ROW_* */
+  int32_t verdict;             /* TRB_VERDICT_* */
 } trbi_token;
 
 /* Teacher logits, ends merged: [capacity, vocab] in the teacher's dtype. */
@@ -40,10 +43,10 @@ typedef struct trbi_rollouts {
   trb_rollouts shown; /* first, so that a public pointer is a private one */
   trbi_allocator memory;
   void *arrays;
-  int64_t *text, *text_offset, *offset, *token;
+  int64_t *text, *text_offset, *offset, *token, *argmax_teacher;
   int64_t *slot; /* [n_tokens] the row of `kept` that holds its logits, or -1 */
   uint64_t *stream;
-  int32_t *stop, *row, *status;
+  int32_t *stop, *row, *status, *verdict;
   double *column[TRBI_COLUMNS];
   trb_ends ends;
   int64_t vocab; /* that the models which made it have in common; INT64_MAX: no model did */

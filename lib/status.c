@@ -14,6 +14,16 @@ trb_status trbi_fail(trb_context *ctx, trb_status status, const char *format, ..
   return status;
 }
 
+trbi_text trbi_save_text(const trb_context *ctx) {
+  trbi_text saved = {""};
+  if (ctx != NULL) memcpy(saved.text, ctx->error, sizeof saved.text);
+  return saved;
+}
+
+void trbi_restore_text(trb_context *ctx, const trbi_text *text) {
+  if (ctx != NULL) memcpy(ctx->error, text->text, sizeof ctx->error);
+}
+
 trb_status trbi_fail_within(trb_context *ctx, trb_status status, const char *place) {
   if (ctx == NULL || status == TRB_OK) return status;
   char text[sizeof ctx->error];

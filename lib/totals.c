@@ -50,12 +50,16 @@ static double sequence_kl(const trb_rollouts *r) {
 trb_status trb_rollouts_totals(trb_context *ctx, const trb_rollouts *rollouts, trb_totals *out) {
   const trb_rollouts *r = rollouts;
   if (r == NULL) return trbi_fail(ctx, TRB_EINVAL, "rollouts: expected rollouts, got NULL");
-  const trb_status status = trbi_check_record(ctx, "out", out, TRBI_SIZE_TO(trb_totals, entropy_teacher));
+  const trb_status status = trbi_check_record(ctx, "out", out, TRBI_SIZE_TO(trb_totals, corrected));
   if (status != TRB_OK) return status;
-  trb_totals known = {.tokens = r->n_tokens, .infinite = count_infinite(r)};
+  trb_totals known = {.tokens = r->n_tokens, .infinite = count_infinite(r), .proposed = r->proposed};
   const int64_t n = r->n_tokens;
   int64_t saturated = 0;
-  for (int64_t t = 0; t < n; t++) saturated += r->status[t] == TRB_ROW_BLENDED;
+  for (int64_t t = 0; t < n; t++) {
+    saturated += r->status[t] == TRB_ROW_BLENDED;
+    known.accepted += r->verdict[t] == TRB_VERDICT_ACCEPTED;
+    known.corrected += r->verdict[t] == TRB_VERDICT_CORRECTED;
+  }
   count_sequences(r, &known);
   known.mean_length = (double)n / (double)r->n;
   known.sequence_kl = sequence_kl(r);
@@ -70,6 +74,7 @@ trb_status trb_rollouts_totals(trb_context *ctx, const trb_rollouts *rollouts, t
   known.reverse_kl = mean(r->reverse_kl, n);
   known.entropy_student = mean(r->entropy_student, n);
   known.entropy_teacher = mean(r->entropy_teacher, n);
+  known.tv = mean(r->tv, n);
   trbi_fill_record(out, &known, sizeof known);
   return TRB_OK;
 }

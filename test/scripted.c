@@ -18,7 +18,7 @@ static void forget(scripted *s) {
   for (int64_t i = 0; i < s->sequences; i++) free(s->asked[i].tokens);
   free(s->asked);
   s->asked = NULL;
-  s->sequences = s->calls = s->rows = s->known = s->most_queries = s->most_rows = 0;
+  s->sequences = s->calls = s->whole_calls = s->rows = s->proposed = s->known = s->most_queries = s->most_rows = 0;
 }
 
 void scripted_free(scripted *s) {
@@ -89,6 +89,11 @@ static void remember(scripted_asked *a, const trb_query *query) {
     if (!(condition)) ck_abort_msg(__VA_ARGS__);                                                                       \
   } while (0)
 
+/* In the middle of a block of proposals some sequences may be left out. */
+static bool is_whole(const trb_query *query) {
+  return query->proposed < query->rows;
+}
+
 /* One query against the contract of trb_query. */
 static void demand(scripted *s, const trb_query *query) {
   const int sequence = (int)query->sequence, length = (int)query->length, rows = (int)query->rows;
@@ -96,11 +101,13 @@ static void demand(scripted *s, const trb_query *query) {
   DEMAND(query->length >= 1 && query->rows >= 1, "sequence %d: %d tokens, %d rows", sequence, length, rows);
   DEMAND(query->known >= 0 && query->known <= query->length - query->rows, "sequence %d: %d known, %d tokens, %d rows",
          sequence, (int)query->known, length, rows);
+  DEMAND(query->proposed >= 0 && query->proposed < query->length, "sequence %d: %d proposed, %d tokens", sequence,
+         (int)query->proposed, length);
   for (int64_t k = 0; k < query->length; k++)
     DEMAND(query->tokens[k] >= 0 && query->tokens[k] < s->vocab, "sequence %d shows token %d", sequence,
            (int)query->tokens[k]);
   scripted_asked *a = asked_about(s, query->sequence);
-  const bool present = a->last_call >= 0 && a->last_call == s->calls - 1;
+  const bool present = a->last_call >= 0 && a->last_call == s->whole_calls - 1;
   DEMAND(present || a->last_call < 0 || s->starts_over, "sequence %d came back", sequence);
   if (!present || (s->starts_over && query->known == 0)) a->length = 0;
   DEMAND(query->known <= a->length, "sequence %d: %d known, but only %d were shown", sequence, (int)query->known,
@@ -108,9 +115,10 @@ static void demand(scripted *s, const trb_query *query) {
   DEMAND(query->known == 0 || memcmp(query->tokens, a->tokens, (size_t)query->known * sizeof *a->tokens) == 0,
          "sequence %d: a known token changed", sequence);
   remember(a, query);
-  a->last_call = s->calls;
+  if (is_whole(query)) a->last_call = s->whole_calls;
   a->rows += query->rows;
   s->known += query->known;
+  s->proposed += query->proposed;
 }
 
 /* All queries of a callback, and the room for the answer. */
@@ -120,6 +128,7 @@ static void demand_all(scripted *s, const trb_query *queries, int64_t n, const t
   DEMAND(n >= 1, "%d queries", (int)n);
   for (int64_t i = 0; i < n; i++) {
     DEMAND(i == 0 || queries[i].sequence > queries[i - 1].sequence, "query %d does not ascend", (int)i);
+    DEMAND(is_whole(&queries[i]) == is_whole(&queries[0]), "query %d alone is in the middle of a block", (int)i);
     demand(s, &queries[i]);
     rows += queries[i].rows;
   }
@@ -129,6 +138,7 @@ static void demand_all(scripted *s, const trb_query *queries, int64_t n, const t
   for (int64_t r = 0; r < rows; r++)
     for (int64_t v = 0; v < out->vocab; v++)
       DEMAND(isnan(matrix_get(out, r, v)), "element (%d, %d) is not NaN before it is filled", (int)r, (int)v);
+  s->whole_calls += is_whole(&queries[0]);
   s->rows += rows;
   if (n > s->most_queries) s->most_queries = n;
   if (rows > s->most_rows) s->most_rows = rows;

@@ -32,7 +32,7 @@ typedef struct scripted_asked {
   int64_t *tokens; /* [length] as the last query showed them */
   int64_t length, capacity;
   int64_t rows;      /* asked for, in all queries */
-  int64_t last_call; /* the last call that had it; -1: none */
+  int64_t last_call; /* the last call of all unfinished sequences that had it, by number of those; -1: none */
 } scripted_asked;
 
 typedef struct scripted {
@@ -53,7 +53,9 @@ typedef struct scripted {
 
   /* What it saw since scripted_model. */
   int64_t calls, rows;
-  int64_t known;                   /* tokens that queries said it knows, all together */
+  int64_t whole_calls; /* that were about all unfinished sequences: not in the middle of a block of proposals */
+  int64_t proposed;    /* tokens that queries showed as proposals, all together */
+  int64_t known;       /* tokens that queries said it knows, all together */
   int64_t most_queries, most_rows; /* of one call */
   scripted_asked *asked;           /* [sequences] */
   int64_t sequences;               /* that there is room for */

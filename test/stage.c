@@ -23,6 +23,8 @@ static const struct {
     [KIND_TEACHER_HOT] = {"teacher at 1.5", {.behavior = TRB_BEHAVIOR_TEACHER, .temperature = 1.5}},
     [KIND_SKD] = {"skd", {.behavior = TRB_BEHAVIOR_SKD, .top_k = 2}},
     [KIND_SKD_COLD] = {"skd at 0.6", {.behavior = TRB_BEHAVIOR_SKD, .top_k = 1, .temperature = 0.6}},
+    [KIND_BLOCKS] = {"blocks", {.behavior = TRB_BEHAVIOR_BUDGET, .budget = 0.15, .block = 3}},
+    [KIND_BLOCKS_BETA] = {"blocks, beta", {.behavior = TRB_BEHAVIOR_BETA, .beta = 0.4, .block = 5}},
 };
 
 const char *kind_name(int kind) {
@@ -148,14 +150,15 @@ const double *rollout_column(const trb_rollouts *r, int column) {
                                                   [COLUMN_KL_TEACHER] = r->kl_teacher,
                                                   [COLUMN_REVERSE_KL] = r->reverse_kl,
                                                   [COLUMN_ENTROPY_STUDENT] = r->entropy_student,
-                                                  [COLUMN_ENTROPY_TEACHER] = r->entropy_teacher};
+                                                  [COLUMN_ENTROPY_TEACHER] = r->entropy_teacher,
+                                                  [COLUMN_TV] = r->tv};
   return columns[column];
 }
 
 const char *rollout_column_name(int column) {
   static const char *const names[ROLLOUT_COLUMNS] = {
-      "log_sampled", "log_behavior", "log_student", "log_teacher",     "beta",
-      "kl_student",  "kl_teacher",   "reverse_kl",  "entropy_student", "entropy_teacher"};
+      "log_sampled", "log_behavior", "log_student",     "log_teacher",     "beta", "kl_student",
+      "kl_teacher",  "reverse_kl",   "entropy_student", "entropy_teacher", "tv"};
   return names[column];
 }
 
@@ -163,6 +166,8 @@ void assert_same_tokens(const trb_rollouts *a, int64_t i, int64_t from_a, const 
                         int64_t from_b, int64_t n, const char *what) {
   const int64_t at = a->offset[i] + from_a, bt = b->offset[j] + from_b;
   for (int64_t k = 0; k < n; k++) {
+    ck_assert_msg(a->verdict[at + k] == b->verdict[bt + k] && a->argmax_teacher[at + k] == b->argmax_teacher[bt + k],
+                  "%s: verdicts on token %d of sequences %d and %d", what, (int)k, (int)i, (int)j);
     ck_assert_msg(a->token[at + k] == b->token[bt + k] && a->status[at + k] == b->status[bt + k],
                   "%s: token %d of sequences %d and %d is %d with status %d, and %d with %d", what, (int)k, (int)i,
                   (int)j, (int)a->token[at + k], a->status[at + k], (int)b->token[bt + k], b->status[bt + k]);

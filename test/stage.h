@@ -19,6 +19,8 @@ enum {
   KIND_TEACHER_HOT,
   KIND_SKD,
   KIND_SKD_COLD,
+  KIND_BLOCKS,
+  KIND_BLOCKS_BETA,
   KINDS
 };
 
@@ -80,6 +82,7 @@ enum {
   COLUMN_REVERSE_KL,
   COLUMN_ENTROPY_STUDENT,
   COLUMN_ENTROPY_TEACHER,
+  COLUMN_TV,
   ROLLOUT_COLUMNS
 };
 const double *rollout_column(const trb_rollouts *r, int column); /* [n_tokens] */

@@ -45,6 +45,7 @@ TCase *scores_case(void);               /* test_diagnostics_scores.c */
 TCase *gain_case(void);                 /* test_diagnostics_gain.c */
 TCase *gain_failures_case(void);        /* test_diagnostics_gain_failures.c */
 TCase *rollout_exact_case(void);        /* test_rollout_exact.c */
+TCase *rollout_blocks_case(void);       /* test_rollout_blocks.c */
 TCase *rollout_numbers_case(void);      /* test_rollout_numbers.c */
 TCase *rollout_independence_case(void); /* test_rollout_independence.c */
 TCase *rollout_failures_case(void);     /* test_rollout_failures.c */

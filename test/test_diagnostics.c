@@ -9,7 +9,7 @@
 #include "suites.h"
 
 /* The columns of which totals has a mean, in its order, as numbers of rollout_column. */
-static const int mean_of[] = {4, 1, 2, 3, 5, 6, 7, 8, 9};
+static const int mean_of[] = {4, 1, 2, 3, 5, 6, 7, 8, 9, 10};
 enum { MEANS = sizeof mean_of / sizeof mean_of[0], FIRST_KL = 5, LAST_KL = 7 };
 
 /* ---- The reference ---- */
@@ -74,14 +74,19 @@ static trb_totals check_totals(const trb_rollouts *r, const char *what) {
   ck_assert_int_eq(x.infinite, count_infinite(r));
   const long double n = r->n > 0 ? (long double)r->n : (long double)NAN, tokens = (long double)r->n_tokens;
   long double kl = 0, blended = 0;
+  int64_t verdicts[4] = {0};
+  for (int64_t t = 0; t < r->n_tokens; t++) verdicts[r->verdict[t]]++;
+  ck_assert_int_eq(x.proposed, r->proposed);
+  ck_assert_int_eq(x.accepted, verdicts[TRB_VERDICT_ACCEPTED]);
+  ck_assert_int_eq(x.corrected, verdicts[TRB_VERDICT_CORRECTED]);
   for (int64_t t = 0; t < r->n_tokens; t++) kl += (long double)r->kl_student[t];
   for (int64_t t = 0; t < r->n_tokens; t++) blended += r->status[t] == TRB_ROW_BLENDED;
   check_mean(x.mean_length, tokens / n, what, -4);
   check_mean(x.sequence_kl, kl / n, what, -3);
   check_mean(x.sequence_bound, (long double)r->budget * tokens / n, what, -2);
   check_mean(x.saturated, r->n_tokens > 0 ? blended / tokens : (long double)NAN, what, -1);
-  const double *means[MEANS] = {&x.beta,       &x.log_behavior, &x.log_student,     &x.log_teacher,    &x.kl_student,
-                                &x.kl_teacher, &x.reverse_kl,   &x.entropy_student, &x.entropy_teacher};
+  const double *means[MEANS] = {&x.beta,       &x.log_behavior, &x.log_student,     &x.log_teacher,     &x.kl_student,
+                                &x.kl_teacher, &x.reverse_kl,   &x.entropy_student, &x.entropy_teacher, &x.tv};
   for (int i = 0; i < MEANS; i++)
     check_mean(*means[i], mean_known(rollout_column(r, mean_of[i]), r->n_tokens), what, i);
   return x;
@@ -99,9 +104,11 @@ START_TEST(test_behaviors) {
     const trb_totals x = check_totals(r, kind_name(_i));
     ck_assert(x.stopped_token > 0 && x.stopped_length > 0 && x.stopped_row == 0 && x.unfinished == 0);
     ck_assert(isnan(x.log_student) == !kind_needs_student(_i) && isnan(x.log_teacher) == !kind_needs_teacher(_i));
-    ck_assert(isfinite(x.sequence_bound) == (_i == KIND_BUDGET || _i == KIND_BUDGET_ZERO));
-    if (!masked) ck_assert(_i == KIND_BUDGET ? x.saturated > 0.3 && x.saturated < 1.0 : x.saturated == 0.0);
-    if (_i == KIND_BUDGET) ck_assert(x.sequence_kl > 0.0 && x.sequence_kl <= x.sequence_bound * (1 + 1e-6));
+    const bool within = _i == KIND_BUDGET || _i == KIND_BLOCKS;
+    ck_assert(isfinite(x.sequence_bound) == (within || _i == KIND_BUDGET_ZERO));
+    ck_assert((x.accepted + x.corrected == x.tokens) == (_i == KIND_BLOCKS || _i == KIND_BLOCKS_BETA));
+    if (!masked) ck_assert(within ? x.saturated > 0.3 && x.saturated < 1.0 : x.saturated == 0.0);
+    if (within) ck_assert(x.sequence_kl > 0.0 && x.sequence_kl <= x.sequence_bound * (1 + 1e-6));
     trb_rollouts_free(r);
     stage_free(&s);
   }

@@ -141,10 +141,14 @@ START_TEST(test_calls) {
     for (int64_t k = 1; k < sampled_of(both, i); k++) known += length_of(both, i) - sampled_of(both, i) + k - 1;
     if (sampled_of(both, i) > most) most = sampled_of(both, i);
   }
-  ck_assert_int_eq(s.student.rows, student ? both->n_tokens : 0);
-  ck_assert_int_eq(s.teacher.rows, teacher ? both->n_tokens : 0);
-  ck_assert_int_eq(s.student.known, student ? known : 0);
-  ck_assert_int_eq(s.teacher.known, teacher ? known : 0);
+  const bool blocks = s.options.block > 0;
+  const int64_t rows = blocks ? both->proposed : both->n_tokens;
+  ck_assert_int_eq(s.student.rows, student ? rows : 0);
+  ck_assert_int_eq(s.teacher.rows, teacher ? rows : 0);
+  if (!blocks) ck_assert_int_eq(s.student.known, student ? known : 0);
+  if (!blocks) ck_assert_int_eq(s.teacher.known, teacher ? known : 0);
+  if (blocks) ck_assert_int_gt(s.teacher.proposed, 0);
+  ck_assert(blocks || s.student.proposed + s.teacher.proposed + both->proposed == 0);
   ck_assert_int_eq(both->student_calls, s.student.calls);
   ck_assert_int_eq(both->teacher_calls, s.teacher.calls);
   ck_assert_int_ge(s.student.calls + s.teacher.calls, most);
@@ -314,6 +318,7 @@ Suite *rollout_suite(void) {
   suite_add_tcase(suite, tc);
   suite_add_tcase(suite, rollout_numbers_case());
   suite_add_tcase(suite, rollout_exact_case());
+  suite_add_tcase(suite, rollout_blocks_case());
   suite_add_tcase(suite, rollout_independence_case());
   suite_add_tcase(suite, rollout_failures_case());
   suite_add_tcase(suite, rollout_einval_case());

@@ -322,6 +322,8 @@ OPTION(temperature, temperature, 1.0)
 OPTION(temperature_negative, temperature, -1.0)
 OPTION(temperature_nan, temperature, (double)NAN)
 OPTION(temperature_infinite, temperature, (double)INFINITY)
+OPTION(block, block, 2)
+OPTION(block_negative, block, -1)
 OPTION(skd_k, top_k, 1)
 OPTION(skd_k_zero, top_k, 0)
 OPTION(skd_k_negative, top_k, -1)
@@ -332,6 +334,7 @@ SPOIL(solve_method, q->solve.method = 2)
 SPOIL(solve_reserved, q->solve.reserved = 1)
 
 static const spoiled of_budget[] = {
+    {"block -1", block_negative, "options->block"},
     {"budget -1e-9", budget_negative, "options->budget"},
     {"budget NaN", budget_nan, "options->budget"},
     {"budget -inf", budget_low, "options->budget"},
@@ -356,6 +359,7 @@ static const spoiled of_beta[] = {
     {"solve", solve, "options->solve"},
 };
 static const spoiled of_alone[] = {
+    {"block", block, "options->block"},
     {"temperature -1", temperature_negative, "options->temperature"},
     {"temperature NaN", temperature_nan, "options->temperature"},
     {"temperature inf", temperature_infinite, "options->temperature"},
@@ -366,6 +370,7 @@ static const spoiled of_alone[] = {
     {"solve", solve, "options->solve"},
 };
 static const spoiled of_skd[] = {
+    {"block", block, "options->block"},
     {"top_k 0", skd_k_zero, "options->top_k"},
     {"top_k -1", skd_k_negative, "options->top_k"},
     {"temperature -1", temperature_negative, "options->temperature"},

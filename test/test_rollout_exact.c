@@ -143,11 +143,38 @@ START_TEST(test_ends) {
 }
 END_TEST
 
+/* Blocks of 1, 2, 4 and 8 proposals, each length with seeds of its own: whole sequences, not tokens alone. Then with
+ * masks, filters, merged ends, few sequences at a time. */
+START_TEST(test_blocks) {
+  static const int64_t lengths[] = {1, 2, 4, 8};
+  static const int64_t of_student[] = {1}, of_teacher[] = {3};
+  const int64_t length = lengths[_i % 4];
+  const int variant = _i / 4;
+  stage s;
+  stage_make(&s, variant == 1 ? KIND_BLOCKS_BETA : KIND_BLOCKS, VOCAB, 0xE8AE0 + (uint64_t)_i);
+  s.options.block = length;
+  s.prompts.n = 1;
+  if (variant == 1) s.student.masked = s.teacher.masked = 0.15;
+  if (variant == 2) {
+    s.sampler.top_k = 3;
+    s.sampler.top_p = 0.85;
+  }
+  if (variant == 3) {
+    s.ends = (trb_ends){of_student, of_teacher, 1};
+    s.options.ends = &s.ends;
+    s.options.n_stop = 0;
+    s.options.batch = 777;
+  }
+  check(&s, describe("blocks of %d, variant %d", (int)length, variant));
+}
+END_TEST
+
 TCase *rollout_exact_case(void) {
   TCase *tc = long_case("exact");
   tcase_add_loop_test(tc, test_behavior, 0, sizeof behaviors / sizeof behaviors[0]);
   tcase_add_test(tc, test_batches);
   tcase_add_test(tc, test_filters);
+  tcase_add_loop_test(tc, test_blocks, 0, 16);
   tcase_add_loop_test(tc, test_ends, 0, sizeof with_ends / sizeof with_ends[0]);
   return tc;
 }

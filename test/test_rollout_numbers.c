@@ -95,6 +95,23 @@ static void expect(int kind, const oracle *o, const oracle_mu *mu, int64_t token
   want[COLUMN_REVERSE_KL] = student && teacher ? oracle_blend_at(o, 0.0).reverse_kl : unknown;
   want[COLUMN_ENTROPY_STUDENT] = student ? oracle_entropy_student(o) : unknown;
   want[COLUMN_ENTROPY_TEACHER] = teacher ? oracle_entropy_teacher(o) : unknown;
+  want[COLUMN_TV] = unknown;
+}
+
+/* sum (mu - p)+, mu after the filters. */
+static long double total_variation(const oracle *o, const oracle_mu *mu) {
+  long double sum = 0;
+  for (int64_t v = 0; v < o->n; v++) sum += expl(mu->log_mu[v]) > o->p[v] ? expl(mu->log_mu[v]) - o->p[v] : 0;
+  return sum;
+}
+
+/* A verdict and the teacher's argmax, where the student proposes. */
+static void check_verdict(const stage *s, const trb_rollouts *r, int64_t t, const oracle *o) {
+  const bool proposed = r->verdict[t] == TRB_VERDICT_ACCEPTED || r->verdict[t] == TRB_VERDICT_CORRECTED;
+  ck_assert(proposed ? s->options.block > 0 : s->options.block == 0 && r->verdict[t] == TRB_VERDICT_DRAWN);
+  int64_t argmax = proposed ? 0 : -1;
+  for (int64_t v = 1; v < o->n && proposed; v++) argmax = o->raw_t[v] > o->raw_t[argmax] ? v : argmax;
+  ck_assert_int_eq(r->argmax_teacher[t], argmax);
 }
 
 static void check_token(const stage *s, int kind, const trb_rollouts *r, int64_t sequence, int64_t k, oracle *o,
@@ -115,6 +132,8 @@ static void check_token(const stage *s, int kind, const trb_rollouts *r, int64_t
   expect(kind, o, mu, token, want);
   oracle_behavior_filter(o, &s->sampler, mu);
   want[COLUMN_LOG_SAMPLED] = mu->log_mu[token];
+  if (s->options.block > 0) want[COLUMN_TV] = total_variation(o, mu);
+  check_verdict(s, r, t, o);
   for (int c = 0; c < ROLLOUT_COLUMNS; c++) {
     const double got = rollout_column(r, c)[t], tolerance = isfinite(want[c]) ? 3e-7 * (1.0 + fabs(got)) : 0.0;
     assert_near(got, want[c], tolerance, "%s of token %d of sequence %d, %s", rollout_column_name(c), (int)k,

@@ -182,19 +182,20 @@ enum { WORDS = 300 };
 /* Logits from a hash of the prefix, for the student in f32 and for the teacher in the upper half of that, bf16. */
 static int32_t answer(const trb_query *queries, int64_t n, const trb_logits *out, void *user) {
   char *at = out->data;
-  for (int64_t i = 0; i < n; i++) { /* one row each */
-    state = *(const uint64_t *)user;
-    for (int64_t k = 0; k < queries[i].length; k++) state = next_random() + (uint64_t)queries[i].tokens[k];
-    for (int64_t v = 0; v < WORDS; v++) {
-      const float x = 8.0f * uniform() - 4.0f;
-      uint32_t bits;
-      memcpy(&bits, &x, sizeof bits);
-      const uint16_t half = (uint16_t)(bits >> 16);
-      if (out->dtype == TRB_F32) memcpy(at, &bits, sizeof bits);
-      if (out->dtype == TRB_BF16) memcpy(at, &half, sizeof half);
-      at += out->dtype == TRB_F32 ? sizeof bits : sizeof half;
+  for (int64_t i = 0; i < n; i++)
+    for (int64_t last = queries[i].length - queries[i].rows; last < queries[i].length; last++) {
+      state = *(const uint64_t *)user;
+      for (int64_t k = 0; k <= last; k++) state = next_random() + (uint64_t)queries[i].tokens[k];
+      for (int64_t v = 0; v < WORDS; v++) {
+        const float x = 8.0f * uniform() - 4.0f;
+        uint32_t bits;
+        memcpy(&bits, &x, sizeof bits);
+        const uint16_t half = (uint16_t)(bits >> 16);
+        if (out->dtype == TRB_F32) memcpy(at, &bits, sizeof bits);
+        if (out->dtype == TRB_BF16) memcpy(at, &half, sizeof half);
+        at += out->dtype == TRB_F32 ? sizeof bits : sizeof half;
+      }
     }
-  }
   return TRB_CONTINUE;
 }
 
@@ -215,6 +216,10 @@ static void add_rollouts(const trb_rollouts *r) {
   add(r->stop, (size_t)r->n * sizeof *r->stop);
   add(r->status, (size_t)r->n_tokens * sizeof *r->status);
   for (size_t c = 0; c < sizeof columns / sizeof *columns; c++) add_known(columns[c], r->n_tokens);
+  if (r->proposed == 0) return;
+  add_known(r->tv, r->n_tokens);
+  add(r->verdict, (size_t)r->n_tokens * sizeof *r->verdict);
+  add(r->argmax_teacher, (size_t)r->n_tokens * sizeof *r->argmax_teacher);
 }
 
 /* Every behavior, with an end token of the teacher's own; filters on one of them. */
@@ -226,7 +231,8 @@ static void run_rollouts(trb_context *ctx) {
               {"rollouts: beta", {.behavior = TRB_BEHAVIOR_BETA, .beta = 0.3}},
               {"rollouts: student", {.behavior = TRB_BEHAVIOR_STUDENT, .temperature = 0.8}},
               {"rollouts: teacher", {.behavior = TRB_BEHAVIOR_TEACHER, .temperature = 1.2}},
-              {"rollouts: skd", {.behavior = TRB_BEHAVIOR_SKD, .top_k = 5, .temperature = 0.9}}};
+              {"rollouts: skd", {.behavior = TRB_BEHAVIOR_SKD, .top_k = 5, .temperature = 0.9}},
+              {"rollouts: blocks", {.behavior = TRB_BEHAVIOR_BUDGET, .budget = 0.05, .block = 5}}};
   static const int64_t tokens[] = {1, 2, 3, 4, 5, 6, 7, 8, 9}, offset[] = {0, 1, 3, 6, 7, 9};
   static const int64_t end_student[] = {10}, end_teacher[] = {20}, stop[] = {30};
   uint64_t seeds[] = {11, 12};
