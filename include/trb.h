@@ -887,6 +887,10 @@ typedef struct trb_train_options {
   int32_t norm;                             /**< TRB_NORM_* */
   int32_t grad_dtype;                       /**< of the gradient that backward gets */
   int32_t evaluate;                         /**< 1: no gradient; backward is not called */
+  int32_t routed;                           /**< 1: the loss of a corrected token (TRB_VERDICT_CORRECTED) is, in place
+                                                 of the objective, -log p(argmax q) with trb_rollouts.argmax_teacher
+                                                 (arXiv 2609.36601). Weights and norm stay those of all tokens */
+  int32_t reserved;
 } trb_train_options;
 
 /** What a training step says of itself. Means are over the tokens that count and have a result. */
@@ -904,6 +908,8 @@ typedef struct trb_train_report {
   double mass_student;
   double mass_teacher;
   double agreement;       /**< share of tokens at which both models have the same argmax */
+  int64_t routed;         /**< tokens whose loss was -log p(argmax q): in `loss`, not in the means below it */
+  double routed_loss;     /**< mean over those alone */
 } trb_train_report;
 
 /** One step's loss and gradient on a batch of rollouts; the optimizer is the caller's.
@@ -922,7 +928,7 @@ typedef struct trb_train_report {
  *  @param rollouts ids in the vocabularies of both models
  *  @param options NULL for defaults
  *  @param loss    [n_tokens] or NULL; not weighted, 0 where weight is 0
- *  @param rows    [n_tokens] or NULL; must be NULL for TRB_OBJECTIVE_TOKEN
+ *  @param rows    [n_tokens] or NULL; must be NULL for TRB_OBJECTIVE_TOKEN. TRB_ROW_SKIPPED for a routed token
  *  @param out     the report, or NULL
  *  @return TRB_EINVAL; TRB_ENOMEM: nothing was called; TRB_EROWS: some rows have no result, all others were trained on;
  *          TRB_ECALLBACK: stopped, the model's gradient holds a part of the sum, and no output was written. The

@@ -76,33 +76,87 @@ static trb_status bridge(trbi_trainer *t, const trb_logits *student, const trb_l
 
 /* ---- Loss and gradient ---- */
 
-/* The rows of the batch are tokens [first, first + rows). */
-static trb_status token_terms(trbi_trainer *t, const trb_logits *student, const trb_logits *teacher, int64_t first,
-                              const trb_logits *grad) {
-  const double *sampled = t->r->column[TRBI_LOG_SAMPLED] + first;
+/* Some rows of a batch: those of tokens [first, first + student.rows). */
+typedef struct run {
+  int64_t first;
+  trb_logits student, target, grad;
+  bool train; /* else there is no gradient */
+} run;
+
+static const trb_logits *grad_of(const run *x) {
+  return x->train ? &x->grad : NULL;
+}
+
+static trb_status token_terms(trbi_trainer *t, const run *x) {
+  const double *sampled = t->r->column[TRBI_LOG_SAMPLED] + x->first;
   const bool ratio = t->token.estimator == TRB_ESTIMATOR_ADVANTAGE && !isnan(sampled[0]);
-  const trb_status status = trb_token_terms(t->ctx, student, teacher, t->r->token + first, ratio ? sampled : NULL,
-                                            t->weight + first, t->options.token, t->terms, grad);
+  const trb_status status =
+      trb_token_terms(t->ctx, &x->student, &x->target, t->r->token + x->first, ratio ? sampled : NULL,
+                      t->weight + x->first, t->options.token, t->terms, grad_of(x));
   if (status != TRB_OK && status != TRB_EROWS) return status;
-  for (int64_t r = 0; r < student->rows; r++) {
-    t->loss[first + r] = t->terms[r].value;
-    t->rows[first + r] = trbi_no_loss_row(t->terms[r].status);
+  for (int64_t r = 0; r < x->student.rows; r++) {
+    t->loss[x->first + r] = t->terms[r].value;
+    t->rows[x->first + r] = trbi_no_loss_row(t->terms[r].status);
     t->report.clipped += t->terms[r].clipped != 0;
   }
   return status;
 }
 
-static trb_status take_loss(trbi_trainer *t, const trb_logits *student, const trb_logits *teacher, int64_t first,
-                            const trb_logits *grad) {
-  const double *weight = t->weight + first;
-  double *loss = t->loss + first;
-  trb_loss_row *rows = t->rows + first;
-  if (t->options.objective == TRB_OBJECTIVE_TOKEN) return token_terms(t, student, teacher, first, grad);
+/* The objective of rows that are not routed. */
+static trb_status take_objective(trbi_trainer *t, const run *x) {
+  const double *weight = t->weight + x->first;
+  double *loss = t->loss + x->first;
+  trb_loss_row *rows = t->rows + x->first;
+  if (t->options.objective == TRB_OBJECTIVE_TOKEN) return token_terms(t, x);
   if (t->options.objective == TRB_OBJECTIVE_DIVERGENCE)
-    return trb_divergence(t->ctx, student, teacher, weight, t->options.divergence, loss, grad, rows);
+    return trb_divergence(t->ctx, &x->student, &x->target, weight, t->options.divergence, loss, grad_of(x), rows);
   trb_loss_options options = t->reverse_kl;
-  if (options.ids != NULL) options.ids += first * options.k;
-  return trb_reverse_kl(t->ctx, student, teacher, weight, &options, loss, grad, rows);
+  if (options.ids != NULL) options.ids += x->first * options.k;
+  return trb_reverse_kl(t->ctx, &x->student, &x->target, weight, &options, loss, grad_of(x), rows);
+}
+
+/* Whether a token is trained towards the teacher's argmax instead. */
+static bool is_routed(const trbi_trainer *t, int64_t token) {
+  return t->options.routed != 0 && t->r->verdict[token] == TRB_VERDICT_CORRECTED;
+}
+
+/* -log p(argmax q) of rows that are routed. */
+static trb_status take_argmax(trbi_trainer *t, const run *x) {
+  const trb_term_options nll = {.size = sizeof nll, .estimator = TRB_ESTIMATOR_NLL};
+  const trb_status status = trb_token_terms(t->ctx, &x->student, &x->target, t->r->argmax_teacher + x->first, NULL,
+                                            t->weight + x->first, &nll, t->terms, grad_of(x));
+  if (status != TRB_OK && status != TRB_EROWS) return status;
+  for (int64_t r = 0; r < x->student.rows; r++) {
+    const int32_t row = t->terms[r].status;
+    t->loss[x->first + r] = t->terms[r].value;
+    t->rows[x->first + r] = trbi_no_loss_row(row < 0 ? row : TRB_ROW_SKIPPED);
+  }
+  return status;
+}
+
+static trb_logits rows_of(const trb_logits *all, int64_t begin, int64_t rows) {
+  trb_logits some = *all;
+  some.data = trbi_element(all, begin, 0);
+  some.rows = rows;
+  return some;
+}
+
+/* Runs of routed rows and of others, one after another; the rows of the batch are tokens from `first` on. */
+static trb_status take_loss(trbi_trainer *t, const trb_logits *student, const trb_logits *target, int64_t first,
+                            const trb_logits *grad) {
+  int64_t end = 0;
+  for (int64_t begin = 0; begin < student->rows; begin = end) {
+    const bool routed = is_routed(t, first + begin);
+    while (end < student->rows && is_routed(t, first + end) == routed) end++;
+    const run x = {.first = first + begin,
+                   .student = rows_of(student, begin, end - begin),
+                   .target = rows_of(target, begin, end - begin),
+                   .grad = rows_of(grad != NULL ? grad : student, begin, end - begin),
+                   .train = grad != NULL};
+    const trb_status status = routed ? take_argmax(t, &x) : take_objective(t, &x);
+    if (status != TRB_OK && status != TRB_EROWS) return status;
+  }
+  return TRB_OK;
 }
 
 /* Which model a row without a result is to blame on: the gradient may have replaced the student's. */
@@ -110,11 +164,18 @@ static const char *blame(trbi_trainer *t, int64_t row, int32_t status) {
   if (status == TRB_ROW_INFINITE) return "loss";
   if (!t->needs_teacher) return "student";
   const trb_logits all = trbi_answer_view(&t->teacher, t->logits_teacher, t->batch.rows);
-  trb_logits one = trbi_common_view(all, t->vocab);
+  const trb_logits one = trbi_common_view(rows_of(&all, row, 1), t->vocab);
   double entropy;
-  one.data = trbi_element(&all, row, 0);
-  one.rows = 1;
   return trb_entropy(t->ctx, &one, &entropy) == TRB_OK ? "student" : "teacher";
+}
+
+/* What is known of a token's distributions, which is nothing of a routed one. */
+static void sum_up_record(trb_train_report *report, const trb_loss_row *record) {
+  report->entropy_student += record->entropy_student;
+  report->entropy_teacher += record->entropy_teacher;
+  report->mass_student += record->mass_student;
+  report->mass_teacher += record->mass_teacher;
+  report->agreement += record->argmax_student == record->argmax_teacher;
 }
 
 /* Adds the batch to the report, token by token. */
@@ -123,7 +184,7 @@ static void sum_up(trbi_trainer *t, int64_t first) {
   for (int64_t q = 0; q < t->batch.n; q++)
     for (int64_t k = 0; k < t->batch.queries[q].rows; k++, row++) {
       const trb_loss_row *record = &t->rows[first + row];
-      if (record->status == TRB_ROW_SKIPPED) continue;
+      if (t->weight[first + row] == 0.0) continue;
       if (record->status < 0) {
         if (t->report.bad++ == 0)
           trbi_note_bad_row(&t->bad, blame(t, row, record->status), &t->batch.queries[q], k, record->status);
@@ -131,11 +192,12 @@ static void sum_up(trbi_trainer *t, int64_t first) {
       }
       t->report.objective += t->weight[first + row] * t->loss[first + row];
       t->report.loss += t->loss[first + row];
-      t->report.entropy_student += record->entropy_student;
-      t->report.entropy_teacher += record->entropy_teacher;
-      t->report.mass_student += record->mass_student;
-      t->report.mass_teacher += record->mass_teacher;
-      t->report.agreement += record->argmax_student == record->argmax_teacher;
+      if (is_routed(t, first + row)) {
+        t->report.routed++;
+        t->report.routed_loss += t->loss[first + row];
+      } else {
+        sum_up_record(&t->report, record);
+      }
     }
 }
 
@@ -192,7 +254,7 @@ trb_status trbi_train_batch(trbi_trainer *t) {
   }
   const bool train = t->options.evaluate == 0;
   status = take_loss(t, &student, &target, first, train ? &grad : NULL);
-  if (status != TRB_OK && status != TRB_EROWS) return status;
+  if (status != TRB_OK) return status;
   sum_up(t, first);
   if (!train) return TRB_OK;
   trbi_split_ends(&t->r->ends, &student, t->before, &grad);

@@ -53,13 +53,15 @@ static trb_status train_all(trbi_trainer *t) {
   return status == TRB_OK ? trbi_fail_bad_row(t->ctx, &t->bad) : status;
 }
 
-/* Sums become means over the tokens with a result. */
+/* Sums become means over the tokens with a result; NaN if there are none. */
 static void finish_report(trbi_trainer *t) {
   trb_train_report *report = &t->report;
-  double *sums[] = {&report->loss,         &report->entropy_student, &report->entropy_teacher,
-                    &report->mass_student, &report->mass_teacher,    &report->agreement};
-  const double n = (double)(report->tokens - report->bad);
-  for (size_t i = 0; i < sizeof sums / sizeof sums[0]; i++) *sums[i] /= n; /* NaN if there are none */
+  double *sums[] = {&report->entropy_student, &report->entropy_teacher, &report->mass_student, &report->mass_teacher,
+                    &report->agreement};
+  const double n = (double)(report->tokens - report->bad), routed = (double)report->routed;
+  for (size_t i = 0; i < sizeof sums / sizeof sums[0]; i++) *sums[i] /= n - routed;
+  report->loss /= n;
+  report->routed_loss /= routed;
   if (t->options.objective == TRB_OBJECTIVE_TOKEN) report->agreement = NAN;
 }
 
@@ -76,7 +78,7 @@ static trb_status check_outputs(trbi_trainer *t, const trb_loss_row *rows, const
   if (rows != NULL && t->options.objective == TRB_OBJECTIVE_TOKEN)
     return trbi_fail(t->ctx, TRB_EINVAL, "rows: expected NULL for TRB_OBJECTIVE_TOKEN, got an array");
   if (out == NULL) return TRB_OK;
-  return trbi_check_record(t->ctx, "out", out, TRBI_SIZE_TO(trb_train_report, agreement));
+  return trbi_check_record(t->ctx, "out", out, TRBI_SIZE_TO(trb_train_report, routed_loss));
 }
 
 trb_status trb_train_step(trb_context *ctx, const trb_model *student, const trb_model *teacher,

@@ -19,6 +19,9 @@ static trb_status check_choices(trb_context *ctx, const trb_train_options *o) {
                      o->grad_dtype);
   if (o->evaluate != 0 && o->evaluate != 1)
     return trbi_fail(ctx, TRB_EINVAL, "options->evaluate: expected 0 or 1, got %" PRId32, o->evaluate);
+  if (o->routed != 0 && o->routed != 1)
+    return trbi_fail(ctx, TRB_EINVAL, "options->routed: expected 0 or 1, got %" PRId32, o->routed);
+  if (o->reserved != 0) return trbi_fail(ctx, TRB_EINVAL, "options->reserved: expected 0, got %" PRId32, o->reserved);
   if (!isfinite(o->scale))
     return trbi_fail(ctx, TRB_EINVAL, "options->scale: expected a finite number, got %g", o->scale);
   if (!(o->bridge >= 0.0 && o->bridge <= 1.0))
@@ -94,7 +97,7 @@ trb_status trbi_read_training(trbi_trainer *t, const trb_model *student, const t
                               const trb_train_options *options) {
   trb_train_options *o = &t->options;
   trb_status status =
-      trbi_read_options(t->ctx, "options", options, o, sizeof *o, TRBI_SIZE_TO(trb_train_options, evaluate));
+      trbi_read_options(t->ctx, "options", options, o, sizeof *o, TRBI_SIZE_TO(trb_train_options, reserved));
   if (status == TRB_OK) status = check_choices(t->ctx, o);
   if (status == TRB_OK) status = check_unused(t->ctx, o);
   if (status == TRB_OK) status = read_models(t, student, teacher);

@@ -40,6 +40,7 @@ TCase *train_ends_case(void);           /* test_train_ends.c */
 TCase *train_failures_case(void);       /* test_train_failures.c */
 TCase *train_einval_case(void);         /* test_train_einval.c */
 TCase *train_descent_case(void);        /* test_train_descent.c */
+TCase *train_routed_case(void);         /* test_train_routed.c */
 TCase *entropy_case(void);              /* test_diagnostics_entropy.c */
 TCase *scores_case(void);               /* test_diagnostics_scores.c */
 TCase *gain_case(void);                 /* test_diagnostics_gain.c */

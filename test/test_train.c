@@ -275,5 +275,6 @@ Suite *train_suite(void) {
   suite_add_tcase(suite, train_failures_case());
   suite_add_tcase(suite, train_einval_case());
   suite_add_tcase(suite, train_descent_case());
+  suite_add_tcase(suite, train_routed_case());
   return suite;
 }

@@ -226,6 +226,9 @@ SPOIL(grad_dtype_high, a->options_of.grad_dtype = 3)
 SPOIL(grad_dtype_low, a->options_of.grad_dtype = -1)
 SPOIL(evaluate_two, a->options_of.evaluate = 2)
 SPOIL(evaluate_negative, a->options_of.evaluate = -1)
+SPOIL(routed_two, a->options_of.routed = 2)
+SPOIL(routed_negative, a->options_of.routed = -1)
+SPOIL(reserved_one, a->options_of.reserved = 1)
 SPOIL(scale_nan, a->options_of.weight = NULL; a->options_of.scale = (double)NAN)
 SPOIL(scale_infinite, a->options_of.weight = NULL; a->options_of.scale = (double)INFINITY)
 SPOIL(scale_overflows, a->options_of.scale = 1e200; a->weight[4] = -1e200)
@@ -271,6 +274,9 @@ START_TEST(test_options) {
       {"grad_dtype -1", grad_dtype_low, "options->grad_dtype:"},
       {"evaluate 2", evaluate_two, "options->evaluate:"},
       {"evaluate -1", evaluate_negative, "options->evaluate:"},
+      {"routed 2", routed_two, "options->routed:"},
+      {"routed -1", routed_negative, "options->routed:"},
+      {"reserved 1", reserved_one, "options->reserved:"},
       {"scale NaN", scale_nan, "options->scale:"},
       {"scale inf", scale_infinite, "options->scale:"},
       {"scale times weight overflows", scale_overflows, "options->scale:"},
