@@ -75,7 +75,8 @@ enum {
   TRB_ROW_EMPTY = -1,        /**< every token of a row, or of the support within it, is masked */
   TRB_ROW_NOT_A_NUMBER = -2, /**< NaN or +inf among the logits, or NaN in a blend given as input */
   TRB_ROW_INFINITE = -3,     /**< the divergence is infinite: one model masks a token that the other allows */
-  TRB_ROW_IMPOSSIBLE = -4    /**< the proposed token has probability 0 under the student: it was not drawn from it */
+  TRB_ROW_IMPOSSIBLE = -4,   /**< the proposed token has probability 0 under the student: it was not drawn from it */
+  TRB_ROW_EXCESS = -5        /**< listed probabilities of the teacher add up to more than 1.001 */
 };
 
 /** The name and meaning of a status, as static text. Never NULL, whatever the number. */
@@ -585,6 +586,76 @@ typedef struct trb_term {
 TRB_API trb_status trb_token_terms(trb_context *ctx, const trb_logits *student, const trb_logits *teacher,
                                    const int64_t *token, const double *log_behavior, const double *weight,
                                    const trb_term_options *options, trb_term *out, const trb_logits *grad);
+
+/* ---- A teacher known in part ----------------------------------------------------------------------------- */
+
+/** The top-k log-probabilities that a teacher's server returns, or any others: of each row a list of tokens. What
+ *  probability the list leaves is spread over the other tokens in proportion to the student:
+ *
+ *      q(v) = listed,    q(v) = (1 - Q) p(v) / (1 - P) off the list,    P and Q the listed mass of student and teacher
+ *
+ *  Lists may be in any order and of any length. Of a repeated id the first entry counts. An empty list makes q = p. A
+ *  list of all tokens leaves none over; then, and where the student masks all that are, mu is renormalized on the list.
+ *  Mass above 1, up to 1.001, is rounding: the list is divided by it. docs/math.md, section 20, shows what optimum this
+ *  is. */
+typedef struct trb_sparse {
+  const int64_t *ids;    /**< [entries] in [0, the student's vocab), or -1 for no entry */
+  const float *log_q;    /**< [entries] natural log-probabilities at the teacher's temperature; -INFINITY masks */
+  const int64_t *offset; /**< [rows + 1] row r has entries offset[r] to offset[r + 1] - 1; NULL: `k` each */
+  int64_t k;             /**< entries of every row, [rows, k]; 0 with offsets */
+  double least_rest;     /**< in [0, 1): a list that leaves over less than this is scaled down to leave so much. A list
+                              of a confident teacher may add up to 1 by rounding, and then masks all other tokens. 0: it
+                              does */
+} trb_sparse;
+
+/** The blend of a row with a list, and what trb_sample_sparse needs beside it. NaN where the status is negative. */
+typedef struct trb_sparse_blend {
+  trb_blend blend;         /**< as of trb_solve for the q above; t is log q, so lse_teacher is 0 */
+  double log_rest_student; /**< log(1 - P); -INFINITY if the student allows no token off the list */
+  double log_rest_teacher; /**< log(1 - Q); -INFINITY if nothing is left over */
+  double max_student;      /**< the student's largest logit */
+  double log2_norm;        /**< log2 p = (logit - max_student) / (T log 2) - log2_norm */
+  double log2_z;           /**< log2 sum p^(1-beta) q^beta */
+  double log2_excess;      /**< log2 of what listed probabilities were divided by: 0 unless Q is too much */
+} trb_sparse_blend;
+
+/** trb_solve where the teacher is a list. Off the list log(q/p) is one number, so the row of the student is read once,
+ *  and what follows takes time in proportion to the list. Exact in double precision: kl_student meets the budget as for
+ *  trb_solve, and KL(mu||p) does not depend on how the teacher spreads the rest.
+ *  @param student  [rows, vocab]
+ *  @param teacher  lists of the rows
+ *  @param budget   [n_budget] as for trb_solve
+ *  @param n_budget rows, or 1 for one budget shared by all
+ *  @param options  NULL for defaults
+ *  @param out      [rows]
+ *  @return TRB_EINVAL: views, lists, budgets, an option, a NULL pointer; TRB_EROWS: some rows are TRB_ROW_EMPTY (the
+ *          student masks all), TRB_ROW_NOT_A_NUMBER (logits, or NaN or +inf in the list) or TRB_ROW_EXCESS */
+TRB_API trb_status trb_solve_sparse(trb_context *ctx, const trb_logits *student, const trb_sparse *teacher,
+                                    const double *budget, int64_t n_budget, const trb_solve_options *options,
+                                    trb_sparse_blend *out);
+
+/** trb_sample from such a blend. log_teacher is log q, also off the list.
+ *  @param teacher  lists of the rows
+ *  @param blend    [rows] as trb_solve_sparse gave it for these logits and lists
+ *  @param sampler  NULL: seed 0, no filter
+ *  @param out      [rows]
+ *  @return TRB_EINVAL: views, lists, a sampler field out of range, a NULL pointer, a beta outside [0, 1], masses that do
+ *          not add up to 1; TRB_EROWS: a blend has a negative status or a NaN, or the logits that are read do */
+TRB_API trb_status trb_sample_sparse(trb_context *ctx, const trb_logits *student, const trb_sparse *teacher,
+                                     const trb_sparse_blend *blend, const trb_sampler *sampler, trb_draw *out);
+
+/** trb_reverse_kl where the teacher is a list, with everything else as there; S is the list, whose r = log p - log q is
+ *  that of each token, and off it log((1-P)/(1-Q)). TRB_FORM_FULL is KL(p||q) of the q above, and TRB_FORM_TAIL_BUCKET
+ *  the same number: KL of any teacher with this list is at least that. In a record `entropy_teacher` and
+ *  `argmax_teacher` are those of that q, `support` counts tokens of the list that the student allows.
+ *  @param teacher lists of the rows; TRB_FORM_RENORMALIZED needs two different ids in each
+ *  @param options form; support, k and ids must be 0 and NULL. NULL for the full form
+ *  @param grad    may be the student's own buffer
+ *  @return TRB_EINVAL: as trb_reverse_kl, and lists; TRB_EROWS: also for TRB_ROW_EXCESS. TRB_ROW_EMPTY for the other
+ *          forms if the list has no token that the student allows */
+TRB_API trb_status trb_reverse_kl_sparse(trb_context *ctx, const trb_logits *student, const trb_sparse *teacher,
+                                         const double *weight, const trb_loss_options *options, double *loss,
+                                         const trb_logits *grad, trb_loss_row *rows);
 
 /* ---- Entropy --------------------------------------------------------------------------------------------- */
 

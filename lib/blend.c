@@ -24,6 +24,20 @@ trb_status trbi_check_blends(trb_context *ctx, const trb_logits *student, const 
   return TRB_OK;
 }
 
+trb_status trbi_check_masses(trb_context *ctx, const trb_blend *blend, int64_t row) {
+  double all = 0.0;
+  bool good = true;
+  if (blend->status < 0 || blend->beta != blend->beta) return TRB_OK; /* named row by row */
+  for (int i = 0; i < TRBI_PARTS; i++) {
+    all += (double)blend->mass[i];
+    good &= blend->mass[i] >= 0.0f;
+  }
+  if (good && fabs(all - 1.0) < 1e-3) return TRB_OK;
+  return trbi_fail(ctx, TRB_EINVAL,
+                   "blend[%" PRId64 "].mass: expected what trb_solve gave, which adds up to 1, got a sum of %g", row,
+                   all);
+}
+
 int32_t trbi_name_blend(trbi_pair *pair, const trbi_crew *crew, const trb_logits *student, const trb_logits *teacher,
                         const trb_blend *blend, int64_t row) {
   if (blend->status < 0) return blend->status;

@@ -8,6 +8,9 @@
 trb_status trbi_check_blends(trb_context *ctx, const trb_logits *student, const trb_logits *teacher,
                              const trb_blend *blend);
 
+/* The masses of one blend, of which one that was filled in by hand has none. */
+trb_status trbi_check_masses(trb_context *ctx, const trb_blend *blend, int64_t row);
+
 /* Names the row of a behavior, with nothing read. Returns 0 or a negative row status. */
 int32_t trbi_name_blend(trbi_pair *pair, const trbi_crew *crew, const trb_logits *student, const trb_logits *teacher,
                         const trb_blend *blend, int64_t row);

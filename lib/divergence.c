@@ -85,11 +85,10 @@ trb_status trb_divergence(trb_context *ctx, const trb_logits *student, const trb
                      is_jsd ? "a number in (0, 1), or 0 for 0.5" : "0 for the forward KL", known.b);
   if (known.reserved != 0)
     return trbi_fail(ctx, TRB_EINVAL, "options->reserved: expected 0, got %" PRId32, known.reserved);
-  const trbi_span list = trbi_array_span("options", NULL, 0, 0);
   trbi_loss_job job = {.student = student, .teacher = teacher, .grad = grad, .weight = weight, .loss = loss};
   job.rows = rows;
   job.options = &known;
   job.measure = measure;
   job.gradient = is_jsd ? jsd_gradient : forward_gradient;
-  return trbi_run_loss(ctx, &job, &list);
+  return trbi_run_loss(ctx, &job, NULL, 0);
 }

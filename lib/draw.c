@@ -38,13 +38,43 @@ double trbi_uniform(const trb_sampler *sampler, int64_t row, trbi_half half) {
 
 /* ---- Weights ---- */
 
+/* log2 of what a list's token weighs, and of what p is multiplied with off the list. */
+static double entry_weight(const trbi_mu *mu, const trbi_entry *entry) {
+  if (mu->beta == 0.0) return entry->a;
+  if (!(entry->a > -INFINITY && entry->b > -INFINITY)) return -INFINITY;
+  return fma(mu->beta, entry->b, (1.0 - mu->beta) * entry->a) - mu->log2_z;
+}
+
+static double rest_factor(const trbi_mu *mu) {
+  const trbi_listed *list = mu->list;
+  if (mu->beta == 0.0) return 0.0;
+  if (!(list->rest_student > -INFINITY && list->rest_teacher > -INFINITY)) return -INFINITY;
+  return mu->beta * (list->rest_teacher - list->rest_student) - mu->log2_z;
+}
+
+/* Of a repeated id the first entry is written last. */
+static void weigh_listed(const trbi_mu *mu, const trbi_block *block, float *y) {
+  const trbi_listed *list = mu->list;
+  const trbi_scale p = list->scale;
+  trbi_entry e;
+  mu->pair.kernels->blend(block->s, block->s, block->padded, p, p, 0.0, mu->top - rest_factor(mu), y);
+  for (int64_t i = list->n - 1; i >= 0; i--) {
+    const int64_t v = list->ids[i] - block->begin;
+    if (v < 0 || v >= block->tokens || !trbi_entry_at(list, i, &e)) continue;
+    y[v] = (float)(entry_weight(mu, &e) - mu->top);
+  }
+}
+
 /* log2 weights of a block; returns its number of tokens, the padding beyond is -inf. */
 static int64_t read_weights(const trbi_mu *mu, int64_t number, int64_t *padded, float *y) {
   trbi_block block;
   trbi_read_block(&mu->pair, number, &block);
-  mu->pair.kernels->blend(block.s, block.t, block.padded, mu->pair.scale_student, mu->pair.scale_teacher, mu->beta,
-                          mu->top, y);
   *padded = block.padded;
+  if (mu->list != NULL)
+    weigh_listed(mu, &block, y);
+  else
+    mu->pair.kernels->blend(block.s, block.t, block.padded, mu->pair.scale_student, mu->pair.scale_teacher, mu->beta,
+                            mu->top, y);
   return block.tokens;
 }
 
@@ -66,6 +96,25 @@ static int64_t apply_cut(trbi_cut cut, int64_t block, int64_t tokens, float *y) 
   return kept;
 }
 
+/* The largest weight of a block and its mass in units of that. */
+static void block_mass(const trbi_mu *mu, int64_t number, double *top, double *mass) {
+  trbi_block block;
+  float y[TRBI_BLOCK];
+  trbi_read_block(&mu->pair, number, &block);
+  if (mu->list == NULL) {
+    mu->pair.kernels->blend_mass(block.s, block.t, block.padded, mu->pair.scale_student, mu->pair.scale_teacher,
+                                 mu->beta, top, mass);
+    return;
+  }
+  trbi_mu plain = *mu;
+  plain.top = 0.0;
+  weigh_listed(&plain, &block, y);
+  *top = -INFINITY;
+  for (int64_t i = 0; i < block.tokens; i++) *top = (double)y[i] > *top ? (double)y[i] : *top;
+  for (int64_t i = 0; i<block.padded && * top> - INFINITY; i++) y[i] -= (float)*top;
+  *mass = *top > -INFINITY ? mu->pair.kernels->mass(y, block.padded) : 0.0;
+}
+
 /* Mass of each group before any filter, in units of the largest weight of all; returns the total, 0 if mu is nothing.
  * Finds mu->top on the way: first every group relative to its own largest weight, then all of them to that. */
 static double group_masses(trbi_mu *mu, double *masses) {
@@ -73,11 +122,8 @@ static double group_masses(trbi_mu *mu, double *masses) {
   mu->top = -INFINITY;
   for (int64_t g = 0; g < mu->groups; g++) sums[g] = trbi_log_sum_zero();
   for (int64_t i = mu->blocks.begin; i < mu->blocks.end; i++) {
-    trbi_block block;
     double top, mass;
-    trbi_read_block(&mu->pair, i, &block);
-    mu->pair.kernels->blend_mass(block.s, block.t, block.padded, mu->pair.scale_student, mu->pair.scale_teacher,
-                                 mu->beta, &top, &mass);
+    block_mass(mu, i, &top, &mass);
     trbi_log_sum_add(&sums[(i - mu->blocks.begin) / mu->group_blocks], top, mass);
     mu->top = top > mu->top ? top : mu->top;
   }
@@ -180,21 +226,36 @@ static int64_t draw_token(const trbi_mu *mu, trbi_cut cut, const double *masses,
   return walk_group(mu, cut, last, target);
 }
 
-/* The lowest id whose log-weight is 0. */
+/* The lowest id of the largest weight. */
 static int64_t first_top(const trbi_mu *mu) {
-  float y[TRBI_BLOCK];
+  float y[TRBI_BLOCK], top = -INFINITY;
   int64_t token = 0;
-  for (int64_t i = 0; i < mu->blocks.end; i++) {
+  for (int64_t i = 0; i < mu->blocks.end && top < 0.0f; i++) {
     int64_t padded;
     const int64_t tokens = read_weights(mu, i, &padded, y);
-    for (int64_t v = 0; v < tokens; v++, token++)
-      if (y[v] == 0.0f) return token;
+    for (int64_t v = 0; v < tokens; v++) {
+      token = y[v] > top ? i * TRBI_BLOCK + v : token;
+      top = y[v] > top ? y[v] : top;
+    }
   }
   return token;
 }
 
+/* log2 p and log2 q of a token, listed or not. */
+static trbi_entry find_token(const trbi_listed *list, int64_t token) {
+  trbi_entry e;
+  for (int64_t i = 0; i < list->n; i++)
+    if (list->ids[i] == token && trbi_entry_at(list, i, &e)) return e;
+  const double a = trbi_log2_probability(list->student, list->row, list->scale, token);
+  return (trbi_entry){token, a, a + (list->rest_teacher - list->rest_student)};
+}
+
 static double log_weight(const trbi_mu *mu, int64_t token) {
   const trbi_pair *pair = &mu->pair;
+  if (mu->list != NULL) {
+    const trbi_entry e = find_token(mu->list, token);
+    return TRBI_LN2 * (entry_weight(mu, &e) - mu->top);
+  }
   const double a = trbi_log2_probability(pair->student, pair->row, pair->scale_student, token);
   const double b = trbi_log2_probability(pair->teacher, pair->row, pair->scale_teacher, token);
   return TRBI_LN2 * (fma(mu->beta, b, (1.0 - mu->beta) * a) - mu->top);
@@ -262,16 +323,37 @@ bool trbi_has_filter(const trb_sampler *sampler) {
   return sampler->top_k > 0 || sampler->top_p > 0.0 || sampler->min_p > 0.0 || sampler->greedy;
 }
 
+static int32_t draw(trbi_mu *mu, const trb_blend *blend, const trb_sampler *sampler, trb_draw *draw) {
+  const double u = trbi_uniform(sampler, mu->pair.row, TRBI_TO_DRAW);
+  return trbi_has_filter(sampler) ? draw_filtered(sampler, mu, u, draw) : draw_freely(mu, blend, u, draw);
+}
+
 int32_t trbi_draw_row(const trbi_crew *crew, const trb_logits *student, const trb_logits *teacher,
-                      const trb_blend *blend, const trb_sampler *sampler, int64_t row, trb_draw *draw) {
+                      const trb_blend *blend, const trb_sampler *sampler, int64_t row, trb_draw *out) {
   trbi_mu mu = {.beta = blend->beta};
   int32_t bad = trbi_name_blend(&mu.pair, crew, student, teacher, blend, row);
+  if (bad == 0) bad = draw(&mu, blend, sampler, out);
   if (bad != 0) return bad;
-  const double u = trbi_uniform(sampler, row, TRBI_TO_DRAW);
-  bad = trbi_has_filter(sampler) ? draw_filtered(sampler, &mu, u, draw) : draw_freely(&mu, blend, u, draw);
+  out->log_student = trbi_log_probability(student, row, out->token, blend->lse_student);
+  out->log_teacher = teacher != NULL ? trbi_log_probability(teacher, row, out->token, blend->lse_teacher) : NAN;
+  return TRB_ROW_OK;
+}
+
+int32_t trbi_draw_listed(const trbi_crew *crew, const trb_logits *student, const trb_sparse *teacher,
+                         const trb_sparse_blend *blend, const trb_sampler *sampler, int64_t row, trb_draw *out) {
+  trbi_listed list = trbi_name_listed(student, teacher, row);
+  list.scale.max = blend->max_student;
+  list.scale.norm = blend->log2_norm;
+  list.excess = blend->log2_excess;
+  list.rest_student = TRBI_LOG2E * blend->log_rest_student;
+  list.rest_teacher = TRBI_LOG2E * blend->log_rest_teacher;
+  trbi_mu mu = {.list = &list, .log2_z = blend->log2_z, .beta = blend->blend.beta};
+  int32_t bad = trbi_name_blend(&mu.pair, crew, student, student, &blend->blend, row);
+  if (bad == 0) bad = draw(&mu, &blend->blend, sampler, out);
   if (bad != 0) return bad;
-  draw->log_student = trbi_log_probability(student, row, draw->token, blend->lse_student);
-  draw->log_teacher = teacher != NULL ? trbi_log_probability(teacher, row, draw->token, blend->lse_teacher) : NAN;
+  const trbi_entry e = find_token(&list, out->token);
+  out->log_student = trbi_log_probability(student, row, out->token, blend->blend.lse_student);
+  out->log_teacher = TRBI_LN2 * e.b;
   return TRB_ROW_OK;
 }
 
@@ -282,7 +364,7 @@ int32_t trbi_filter_row(const trbi_crew *crew, const trb_logits *student, const 
   double masses[GROUPS], all;
   int64_t one;
   trbi_mu *mu = &out->mu;
-  mu->beta = blend->beta;
+  *mu = (trbi_mu){.beta = blend->beta};
   int32_t bad = trbi_name_blend(&mu->pair, crew, student, teacher, blend, row);
   if (bad == 0) bad = open_row(mu, masses, &all);
   if (bad != 0) return bad;

@@ -2,8 +2,11 @@
 #ifndef TRBI_DRAW_H
 #define TRBI_DRAW_H
 
+#include <math.h>
+
 #include "pass.h"
 #include "select.h"
+#include "sparse.h"
 
 /* ---- Random numbers ---- */
 
@@ -26,6 +29,15 @@ bool trbi_has_filter(const trb_sampler *sampler);
 int32_t trbi_draw_row(const trbi_crew *crew, const trb_logits *student, const trb_logits *teacher,
                       const trb_blend *blend, const trb_sampler *sampler, int64_t row, trb_draw *draw);
 
+/* What is said of a row without a token. */
+static inline trb_draw trbi_no_draw(int32_t status) {
+  return (trb_draw){-1, 0, NAN, NAN, NAN, NAN, status, 0};
+}
+
+/* The same with a teacher known by a list. */
+int32_t trbi_draw_listed(const trbi_crew *crew, const trb_logits *student, const trb_sparse *teacher,
+                         const trb_sparse_blend *blend, const trb_sampler *sampler, int64_t row, trb_draw *draw);
+
 /* Natural log-probability of a token from its logit and the row's log-sum-exp. */
 double trbi_log_probability(const trb_logits *view, int64_t row, int64_t token, double lse);
 
@@ -34,6 +46,8 @@ double trbi_log_probability(const trb_logits *view, int64_t row, int64_t token, 
 /* The behavior on some blocks of a row: log2 weights relative to the largest one. */
 typedef struct trbi_mu {
   trbi_pair pair;
+  const trbi_listed *list; /* NULL: the teacher has a row */
+  double log2_z;           /* with a list, where weights are first relative to 1 */
   double beta, top;
   trbi_range blocks;
   int64_t group_blocks, groups;

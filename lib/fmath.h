@@ -60,6 +60,31 @@ static inline float trbi_exp2_lean(float x, float k) {
   return trbi_bits_float(trbi_float_bits(power) + (int32_t)((uint32_t)trbi_float_bits(shifted) << 23));
 }
 
+/* 2^y in double precision, relative error 1e-14; 0 below -1000, not for y above 1000 or NaN. A Taylor series. */
+static inline double trbi_exp2_wide(double y) {
+  const double bounded = y > -1000.0 ? y : -1000.0;
+  const double shifted = bounded + 0x1.8p52;
+  const double f = bounded - (shifted - 0x1.8p52);
+  double q = 0x1.e8cac7351bb22p-32;
+  q = fma(q, f, 0x1.e4cf5158b8ec7p-28);
+  q = fma(q, f, 0x1.b5253d395e7c1p-24);
+  q = fma(q, f, 0x1.62c0223a5c822p-20);
+  q = fma(q, f, 0x1.ffcbfc588b0c5p-17);
+  q = fma(q, f, 0x1.430912f86c786p-13);
+  q = fma(q, f, 0x1.5d87fe78a6730p-10);
+  q = fma(q, f, 0x1.3b2ab6fba4e77p-7);
+  q = fma(q, f, 0x1.c6b08d704a0bfp-5);
+  q = fma(q, f, 0x1.ebfbdff82c58ep-3);
+  q = fma(q, f, 0x1.62e42fefa39efp-1);
+  q = fma(q, f, 0x1.0000000000000p+0);
+  uint64_t whole, bits;
+  memcpy(&whole, &shifted, sizeof whole);
+  memcpy(&bits, &q, sizeof bits);
+  bits += whole << 52;
+  memcpy(&q, &bits, sizeof q);
+  return y > -1000.0 ? q : 0.0;
+}
+
 /* (e^h - 1 - h) / h^2 for |h| <= 1, relative error 4e-9 before rounding. */
 static inline float trbi_expm1_rest(float h) {
   float q = 0x1.7416ecp-19f;

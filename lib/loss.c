@@ -50,13 +50,18 @@ static void write_gradient(const trbi_loss_job *job, const trbi_loss_state *stat
   if (pair->vocab < job->grad->vocab) trbi_zero_row(job->grad, pair->row, pair->vocab);
 }
 
+static int32_t survey_row(const trbi_loss_job *job, int64_t row, trbi_loss_state *state, trb_loss_row *record) {
+  if (job->survey != NULL) return job->survey(job, row, state, record);
+  const int32_t bad = trbi_survey_row(&state->pair, &job->crew, job->student, job->teacher, row, &state->summary);
+  if (bad == 0) trbi_describe_row(job, &state->pair, &state->summary, record);
+  return bad;
+}
+
 /* Surveys and measures; the record of a good row. */
 static int32_t measure_row(const trbi_loss_job *job, int64_t row, trbi_loss_state *state, trb_loss_row *record,
                            double *loss) {
-  const int32_t bad = trbi_survey_row(&state->pair, &job->crew, job->student, job->teacher, row, &state->summary);
-  if (bad != 0) return bad;
-  trbi_describe_row(job, &state->pair, &state->summary, record);
-  return job->measure(job, state, record, loss);
+  const int32_t bad = survey_row(job, row, state, record);
+  return bad == 0 ? job->measure(job, state, record, loss) : bad;
 }
 
 static void loss_row(void *data, int64_t row) {
@@ -85,33 +90,36 @@ static void loss_row(void *data, int64_t row) {
   if (job->rows != NULL) job->rows[row] = record;
 }
 
-static trb_status check_loss(trb_context *ctx, const trbi_loss_job *job, const trbi_span *list) {
+static trb_status check_loss(trb_context *ctx, const trbi_loss_job *job, const trbi_span *lists, int n_lists) {
   trb_status status = trbi_check_models(ctx, job->student, job->teacher, false);
   if (status == TRB_OK) status = trbi_check_weights(ctx, job->weight, job->student->rows);
   if (status != TRB_OK) return status;
   const int64_t rows = job->student->rows;
   if (job->loss == NULL && job->grad == NULL && job->rows == NULL)
     return trbi_fail(ctx, TRB_EINVAL, "loss, grad, rows: expected at least one output, got NULL for all");
-  trbi_span spans[] = {trbi_array_span("loss", job->loss, rows, sizeof *job->loss),
-                       trbi_array_span("rows", job->rows, rows, sizeof *job->rows),
-                       trbi_array_span("grad", NULL, 0, 0),
-                       trbi_array_span("weight", job->weight, rows, sizeof *job->weight),
-                       *list,
-                       trbi_view_span("student", job->student),
-                       trbi_view_span("teacher", job->teacher)};
+  enum { WRITTEN = 3, OWN = 4, MODELS = 2 };
+  trbi_span spans[OWN + TRBI_LOSS_LISTS + MODELS] = {
+      trbi_array_span("loss", job->loss, rows, sizeof *job->loss),
+      trbi_array_span("rows", job->rows, rows, sizeof *job->rows),
+      trbi_array_span("grad", NULL, 0, 0),
+      trbi_array_span("weight", job->weight, rows, sizeof *job->weight),
+  };
+  for (int i = 0; i < n_lists; i++) spans[OWN + i] = lists[i];
+  spans[OWN + n_lists] = trbi_view_span("student", job->student);
+  spans[OWN + n_lists + 1] = trbi_view_span("teacher", job->teacher);
   if (job->grad != NULL) {
     status = trbi_check_output(ctx, "grad", job->grad, job->student->vocab, job->student, job->teacher);
     if (status != TRB_OK) return status;
     spans[2] = trbi_view_span("grad", job->grad);
   }
-  status = trbi_check_spans(ctx, spans, 5, 3); /* without the models: grad may be one of them */
+  status = trbi_check_spans(ctx, spans, OWN + n_lists, WRITTEN); /* without the models: grad may be one of them */
   if (status != TRB_OK) return status;
   spans[2].bytes = 0;
-  return trbi_check_spans(ctx, spans, 7, 3);
+  return trbi_check_spans(ctx, spans, OWN + n_lists + MODELS, WRITTEN);
 }
 
-trb_status trbi_run_loss(trb_context *ctx, trbi_loss_job *job, const trbi_span *list) {
-  const trb_status status = check_loss(ctx, job, list);
+trb_status trbi_run_loss(trb_context *ctx, trbi_loss_job *job, const trbi_span *lists, int n_lists) {
+  const trb_status status = check_loss(ctx, job, lists, n_lists);
   if (status != TRB_OK) return status;
   job->crew = trbi_crew_of(ctx, job->student->rows, trbi_common_vocab(job->student, job->teacher));
   return trbi_tally_rows(ctx, &job->crew, job->student->rows, loss_row, job, &job->tally);

@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "sparse.h"
 #include "support.h"
 #include "tally.h"
 
@@ -16,6 +17,7 @@ typedef struct trbi_loss_state {
   trbi_support support;
   trbi_gradient form; /* reverse KL */
   double kl_student;  /* JSD: KL(p||m) */
+  trbi_listed list;   /* of a teacher known by a list; pair and summary then say nothing of it */
 } trbi_loss_state;
 
 struct trbi_loss_job {
@@ -25,6 +27,8 @@ struct trbi_loss_job {
   double *loss;
   trb_loss_row *rows;
   const void *options;
+  /* Reads a row and describes it; NULL: both models have one. Returns 0 or a negative status. */
+  int32_t (*survey)(const trbi_loss_job *job, int64_t row, trbi_loss_state *state, trb_loss_row *record);
   /* The loss of a surveyed row; fills in masses, support and overlap of `row` (never NULL). Returns TRB_ROW_OK or a
    * negative status. */
   int32_t (*measure)(const trbi_loss_job *job, trbi_loss_state *state, trb_loss_row *row, double *loss);
@@ -37,8 +41,9 @@ struct trbi_loss_job {
 
 trb_status trbi_check_weights(trb_context *ctx, const double *weight, int64_t rows);
 
-/* Checks everything but the options, then runs the job. */
-trb_status trbi_run_loss(trb_context *ctx, trbi_loss_job *job, const trbi_span *list);
+/* Checks everything but the options, then runs the job. `lists` are up to TRBI_LOSS_LISTS arrays that it reads. */
+enum { TRBI_LOSS_LISTS = 3 };
+trb_status trbi_run_loss(trb_context *ctx, trbi_loss_job *job, const trbi_span *lists, int n_lists);
 
 /* The options of trb_reverse_kl, for so many rows of a common vocabulary. */
 trb_status trbi_read_loss_options(trb_context *ctx, const trb_loss_options *given, int64_t rows, int64_t vocab,

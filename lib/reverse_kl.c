@@ -247,5 +247,5 @@ trb_status trb_reverse_kl(trb_context *ctx, const trb_logits *student, const trb
   job.measure = measure;
   job.lean = known.support == TRB_SUPPORT_ALL && known.form != TRB_FORM_TRUNCATED; /* the others say the same then */
   job.gradient = gradient;
-  return trbi_run_loss(ctx, &job, &list);
+  return trbi_run_loss(ctx, &job, &list, 1);
 }

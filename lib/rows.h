@@ -44,6 +44,11 @@ typedef struct trbi_survey {
   double tokens_both, student_only, teacher_only; /* tokens by who masks them: neither, the other model */
 } trbi_survey;
 
+/* One model alone in double precision, x = k (logit - max): sums of 2^x and 2^x x, and tokens that are not masked. */
+typedef struct trbi_wide {
+  double mass, mean, tokens;
+} trbi_wide;
+
 /* The blend of a block at beta as a change of p: log2 w = (1-beta) log2 p + beta log2 q - center, w = p e^h. */
 typedef struct trbi_tilt {
   double divergence; /* sum w h - w + p */
@@ -119,6 +124,7 @@ typedef struct trbi_kernels {
   void (*peak)(const float *x, int64_t n, trbi_peak *out);
   /* scales hold k and the block's own maximum; norm is not used */
   trbi_survey (*survey)(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher);
+  trbi_wide (*wide)(const float *x, int64_t n, double k, double max);
   trbi_tilt (*tilt)(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher, double beta,
                     double center);
   trbi_tokens (*count)(const float *s, const float *t, int64_t n);

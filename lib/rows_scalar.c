@@ -263,6 +263,20 @@ static trbi_survey survey(const float *s, const float *t, int64_t n, trbi_scale 
                        fold(sum[6]), fold(sum[7]), fold(sum[8]), fold(sum[9]), fold(sum[10]), fold(sum[11])};
 }
 
+static trbi_wide wide(const float *x, int64_t n, double k, double max) {
+  double sum[3][TRBI_LANES] = {{0}};
+  for (int64_t i = 0; i < n; i += TRBI_LANES)
+    FOR_LANES (l) {
+      const double y = k * ((double)x[i + l] - max);
+      const double here = y > -INFINITY ? 1.0 : 0.0, finite = y > -INFINITY ? y : 0.0;
+      const double w = trbi_exp2_wide(y);
+      sum[0][l] += w;
+      sum[1][l] = fma(w, finite, sum[1][l]);
+      sum[2][l] += here;
+    }
+  return (trbi_wide){fold(sum[0]), fold(sum[1]), fold(sum[2])};
+}
+
 /* Neither product is positive, so nothing cancels before the norm. */
 static inline double log2_blend(token v, double beta, double norm) {
   return v.both ? fma(beta, v.b, (1.0 - beta) * v.a) - norm : -INFINITY;
@@ -472,6 +486,7 @@ const trbi_kernels TRBI_TABLE = {
     store,
     peak,
     survey,
+    wide,
     tilt,
     count,
     alone,

@@ -20,37 +20,17 @@ static void sample_row(void *data, int64_t row) {
   const int32_t status =
       trbi_draw_row(&job->crew, job->student, job->teacher, &job->blend[row], &job->sampler, row, &draw);
   if (status < 0) {
-    draw = (trb_draw){-1, 0, NAN, NAN, NAN, NAN, status, 0};
+    draw = trbi_no_draw(status);
     trbi_tally_add(&job->tally, row, status);
   }
   job->out[row] = draw;
-}
-
-/* ---- Arguments ---- */
-
-/* A blend that was filled in by hand has none. */
-static trb_status check_masses(trb_context *ctx, const trb_blend *blend, int64_t rows) {
-  for (int64_t r = 0; r < rows; r++) {
-    if (blend[r].status < 0 || blend[r].beta != blend[r].beta) continue; /* named row by row */
-    double all = 0.0;
-    bool good = true;
-    for (int i = 0; i < TRBI_PARTS; i++) {
-      all += (double)blend[r].mass[i];
-      good &= blend[r].mass[i] >= 0.0f;
-    }
-    if (!(good && fabs(all - 1.0) < 1e-3))
-      return trbi_fail(ctx, TRB_EINVAL,
-                       "blend[%" PRId64 "].mass: expected what trb_solve gave, which adds up to 1, got a sum of %g", r,
-                       all);
-  }
-  return TRB_OK;
 }
 
 trb_status trb_sample(trb_context *ctx, const trb_logits *student, const trb_logits *teacher, const trb_blend *blend,
                       const trb_sampler *sampler, trb_draw *out) {
   sample_job job = {.student = student, .teacher = teacher, .blend = blend, .out = out};
   trb_status status = trbi_check_blends(ctx, student, teacher, blend);
-  if (status == TRB_OK) status = check_masses(ctx, blend, student->rows);
+  for (int64_t r = 0; status == TRB_OK && r < student->rows; r++) status = trbi_check_masses(ctx, &blend[r], r);
   if (status == TRB_OK) status = trbi_read_sampler(ctx, "sampler", sampler, student->rows, &job.sampler);
   if (status != TRB_OK) return status;
   const int64_t rows = student->rows;

@@ -24,14 +24,15 @@ static bool usable(const trbi_tilt *sum) {
 
 /* Lean kernels choose beta and center nearby. */
 static trbi_tilt pass(trbi_search *search, double *beta, double *center) {
+  if (search->list != NULL) return trbi_tilt_listed(search->list, *beta, *center);
   if (search->by == TRBI_BY_MODEL) return trbi_tilt_outline(search->pair, search->outline, *beta, *center);
   search->passes++;
   if (search->by == TRBI_BY_LEAN) return trbi_tilt_lean(search->pair, search->outline, beta, center, &search->tail);
   return trbi_tilt_row(search->pair, *beta, *center);
 }
 
-/* A(beta) in bits, however far from any guess. */
-static double find_center(trbi_search *search, double beta) {
+double trbi_find_center(trbi_search *search, double beta) {
+  if (search->list != NULL) return trbi_log2_mass_listed(search->list, beta);
   if (search->by == TRBI_BY_MODEL) return trbi_log2_mass_outline(search->pair, search->outline, beta);
   search->passes++;
   return trbi_log2_blend_mass(search->pair, beta);
@@ -58,7 +59,7 @@ trbi_point trbi_look(trbi_search *search, double beta) {
   trbi_tilt sum = pass(search, &at, &center);
   for (int again = 0; again < 3 && !usable(&sum); again++) {
     const bool near = fabs(sum.change) < 0.5;
-    center = near ? center + TRBI_LOG2E * trbi_log1p(sum.change) : find_center(search, beta);
+    center = near ? center + TRBI_LOG2E * trbi_log1p(sum.change) : trbi_find_center(search, beta);
     at = beta;
     sum = pass(search, &at, &center);
   }

@@ -3,6 +3,7 @@
 #define TRBI_SEARCH_H
 
 #include "outline.h"
+#include "sparse.h"
 
 /* What a blend is at one beta. */
 typedef struct trbi_point {
@@ -22,11 +23,15 @@ typedef enum trbi_source { TRBI_BY_ROW, TRBI_BY_LEAN, TRBI_BY_MODEL } trbi_sourc
 typedef struct trbi_search {
   const trbi_pair *pair;
   const trbi_outline *outline; /* NULL: there is only the row */
+  const trbi_listed *list;     /* NULL: the teacher has a row, too; else there is nothing but this */
   trbi_source by;
   trbi_point last;     /* to extrapolate from */
   trbi_tail_tilt tail; /* of the last lean pass */
   int32_t passes;
 } trbi_search;
+
+/* A(beta) in bits, however far from any guess. */
+double trbi_find_center(trbi_search *search, double beta);
 
 /* Looks at a beta. */
 trbi_point trbi_look(trbi_search *search, double beta);

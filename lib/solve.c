@@ -17,13 +17,17 @@ typedef struct solve_job {
 
 /* ---- The largest beta within a budget ---- */
 
+static double tolerance_of(const trbi_solver *solver) {
+  if (solver->tolerance != 0.0) return solver->tolerance;
+  return solver->exact ? EXACT_TOLERANCE : LEAN_TOLERANCE;
+}
+
 /* beta -> 0+: p on the common support. */
 static trbi_point start_at_zero(trbi_search *look, const trbi_summary *summary) {
   trbi_point at = {.mean = summary->gap, .variance = summary->variance};
   if (summary->alone > 0.5) { /* what is common may be too little for a sum of all to show it */
-    at.log2_z = trbi_log2_blend_mass(look->pair, 0.0);
+    at.log2_z = trbi_find_center(look, 0.0);
     at.kl_student = -TRBI_LN2 * at.log2_z;
-    look->passes++;
   } else if (summary->student_only > 0.0) {
     at.kl_student = -trbi_log1p(-summary->alone);
     at.log2_z = -TRBI_LOG2E * at.kl_student;
@@ -47,9 +51,10 @@ static bool open_bracket(trbi_search *look, const trbi_solver *solver, const trb
   }
   const double room = budget - zero.kl_student;
   *b = (trbi_bracket){.below = zero, .above = one};
-  b->bottom = budget - 0.9 * solver->tolerance * room;
-  b->target = budget - 0.5 * solver->tolerance * room;
-  b->top = budget - 0.1 * solver->tolerance * room;
+  const double tolerance = tolerance_of(solver);
+  b->bottom = budget - 0.9 * tolerance * room;
+  b->target = budget - 0.5 * tolerance * room;
+  b->top = budget - 0.1 * tolerance * room;
   look->last = zero;
   return false;
 }
@@ -123,7 +128,9 @@ static bool solve_by_outline(trbi_search *look, const trbi_solver *solver, const
 /* Masses of mu by part, up to a factor. */
 static void find_masses(trbi_search *look, double beta, double *mass) {
   const trbi_pair *pair = look->pair;
-  if (look->outline != NULL && beta == 0.0) {
+  if (look->list != NULL) {
+    trbi_masses_listed(pair, look->list, beta, mass);
+  } else if (look->outline != NULL && beta == 0.0) {
     trbi_masses_student(pair, look->outline, mass);
   } else if (look->outline != NULL && look->by == TRBI_BY_LEAN) {
     trbi_masses_near(pair, look->outline, &look->tail, beta, mass);
@@ -197,26 +204,49 @@ trb_blend trbi_no_blend(int32_t status, int32_t passes) {
   return none;
 }
 
+/* Finds the blend of a row that was read. */
+static void finish(const trbi_solver *solver, trbi_search *look, const trbi_summary *summary, double value,
+                   trb_blend *out, double *log2_z) {
+  trbi_point at = {0};
+  const int32_t status =
+      solver->by_beta ? find_at(look, summary, value, &at) : find_within(solver, look, summary, value, &at);
+  *out = describe(look->pair, summary, &at);
+  describe_masses(look, at.beta, out->mass);
+  out->status = status;
+  out->support = summary->tokens_student - (at.beta > 0.0 ? (int64_t)summary->student_only : 0);
+  out->passes = look->passes;
+  if (solver->lone) out->kl_teacher = out->reverse_kl = out->lse_teacher = NAN;
+  *log2_z = at.log2_z;
+}
+
+static double value_of(const trbi_solver *solver, int64_t row) {
+  return solver->values[solver->n_values == 1 ? 0 : row];
+}
+
 int32_t trbi_solve_row(const trbi_solver *solver, int64_t row, trb_blend *out, trbi_pair *pair, double *log2_z) {
   trbi_summary summary;
   trbi_outline outline;
   trbi_search look;
   const int32_t bad = survey(solver, row, pair, &summary, &outline, &look);
+  if (bad == 0)
+    finish(solver, &look, &summary, value_of(solver, row), out, log2_z);
+  else
+    *out = trbi_no_blend(bad, 1);
+  return bad;
+}
+
+int32_t trbi_solve_listed(const trbi_solver *solver, const trb_sparse *teacher, int64_t row, trb_blend *out,
+                          trbi_listed *list, double *log2_z) {
+  trbi_pair pair;
+  trbi_summary summary;
+  const int32_t bad = trbi_read_listed(&solver->crew, solver->student, teacher, row, &pair, list);
   if (bad != 0) {
     *out = trbi_no_blend(bad, 1);
     return bad;
   }
-  trbi_point at = {0};
-  const double value = solver->values[solver->n_values == 1 ? 0 : row];
-  const int32_t status =
-      solver->by_beta ? find_at(&look, &summary, value, &at) : find_within(solver, &look, &summary, value, &at);
-  *out = describe(pair, &summary, &at);
-  describe_masses(&look, at.beta, out->mass);
-  out->status = status;
-  out->support = summary.tokens_student - (at.beta > 0.0 ? (int64_t)summary.student_only : 0);
-  out->passes = look.passes;
-  if (solver->lone) out->kl_teacher = out->reverse_kl = out->lse_teacher = NAN;
-  *log2_z = at.log2_z;
+  trbi_search look = {.pair = &pair, .list = list, .passes = 1};
+  trbi_summarize_listed(list, &summary);
+  finish(solver, &look, &summary, value_of(solver, row), out, log2_z);
   return 0;
 }
 
@@ -273,7 +303,6 @@ trb_status trbi_read_solver(trb_context *ctx, const trb_logits *student, const t
   if (out->lone) out->teacher = student;
   const int64_t vocab = trbi_common_vocab(student, out->teacher);
   out->exact |= !by_beta && vocab <= TRBI_SHORT;
-  if (out->tolerance == 0.0) out->tolerance = out->exact ? EXACT_TOLERANCE : LEAN_TOLERANCE;
   out->crew = trbi_crew_of(ctx, student->rows, vocab);
   return TRB_OK;
 }

@@ -2,7 +2,7 @@
 #ifndef TRBI_SOLVE_H
 #define TRBI_SOLVE_H
 
-#include "pass.h"
+#include "sparse.h"
 
 /* What a call is to solve, and how. */
 typedef struct trbi_solver {
@@ -12,8 +12,8 @@ typedef struct trbi_solver {
   bool by_beta;         /* values are betas, else budgets */
   const double *values; /* [n_values] */
   int64_t n_values;
-  double tolerance;
-  bool exact; /* no outlines */
+  double tolerance; /* 0: the default */
+  bool exact;       /* in double precision: no outlines */
   int32_t method;
 } trbi_solver;
 
@@ -25,6 +25,10 @@ trb_status trbi_read_solver(trb_context *ctx, const trb_logits *student, const t
 /* Solves a row: its blend, the pair with the scales of p and q, and log2 Z: mu = p^(1-beta) q^beta / Z. Returns 0 or a
  * negative row status, which the blend then has, too. */
 int32_t trbi_solve_row(const trbi_solver *solver, int64_t row, trb_blend *out, trbi_pair *pair, double *log2_z);
+
+/* The same with a teacher known by a list, which comes with it. */
+int32_t trbi_solve_listed(const trbi_solver *solver, const trb_sparse *teacher, int64_t row, trb_blend *out,
+                          trbi_listed *list, double *log2_z);
 
 /* The blend of a row that was not or cannot be solved: this status, no numbers. */
 trb_blend trbi_no_blend(int32_t status, int32_t passes);

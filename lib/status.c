@@ -74,6 +74,8 @@ const char *trb_row_strerror(int32_t row_status) {
     return "TRB_ROW_INFINITE: the divergence is infinite";
   case TRB_ROW_IMPOSSIBLE:
     return "TRB_ROW_IMPOSSIBLE: the proposed token has probability 0 under the student";
+  case TRB_ROW_EXCESS:
+    return "TRB_ROW_EXCESS: listed probabilities add up to more than 1.001";
   default:
     return "unknown row status";
   }

@@ -180,11 +180,8 @@ static int32_t judge(const verify_job *job, int64_t row, int64_t proposal, trb_b
 /* ---- A block ---- */
 
 static trb_verdict nothing(int32_t status) {
-  return (trb_verdict){.draw = {-1, 0, NAN, NAN, NAN, NAN, status, 0},
-                       .acceptance = NAN,
-                       .tv = NAN,
-                       .argmax_teacher = -1,
-                       .verdict = TRB_VERDICT_DROPPED};
+  return (trb_verdict){
+      .draw = trbi_no_draw(status), .acceptance = NAN, .tv = NAN, .argmax_teacher = -1, .verdict = TRB_VERDICT_DROPPED};
 }
 
 static void verify_block(void *data, int64_t number) {

@@ -44,12 +44,13 @@ START_TEST(row_status_texts_begin_with_their_name) {
                {TRB_ROW_EMPTY, "TRB_ROW_EMPTY: "},
                {TRB_ROW_NOT_A_NUMBER, "TRB_ROW_NOT_A_NUMBER: "},
                {TRB_ROW_INFINITE, "TRB_ROW_INFINITE: "},
-               {TRB_ROW_IMPOSSIBLE, "TRB_ROW_IMPOSSIBLE: "}};
+               {TRB_ROW_IMPOSSIBLE, "TRB_ROW_IMPOSSIBLE: "},
+               {TRB_ROW_EXCESS, "TRB_ROW_EXCESS: "}};
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
     const char *text = trb_row_strerror(known[i].status);
     ck_assert_int_eq(strncmp(text, known[i].name, strlen(known[i].name)), 0);
   }
-  static const int32_t unknown[] = {7, -5, INT32_MIN, INT32_MAX};
+  static const int32_t unknown[] = {7, -6, INT32_MIN, INT32_MAX};
   for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
     ck_assert_str_eq(trb_row_strerror(unknown[i]), "unknown row status");
   }

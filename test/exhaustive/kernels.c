@@ -168,6 +168,11 @@ static void run_survey(const trbi_kernels *k, const scene *x, output *o) {
   memcpy(o->number, &sum, sizeof sum);
 }
 
+static void run_wide(const trbi_kernels *k, const scene *x, output *o) {
+  const trbi_wide sum = k->wide(x->s, x->n, x->student.k, x->student.max);
+  memcpy(o->number, &sum, sizeof sum);
+}
+
 static void run_tilt(const trbi_kernels *k, const scene *x, output *o) {
   const trbi_tilt sum = k->tilt(x->s, x->t, x->n, x->student, x->teacher, x->beta, x->center);
   memcpy(o->number, &sum, sizeof sum);
@@ -284,6 +289,7 @@ static const kernel kernels[] = {
     {"peak", run_peak},
     {"peak, bad", run_peak_bad},
     {"survey", run_survey},
+    {"wide", run_wide},
     {"tilt", run_tilt},
     {"count", run_count},
     {"alone", run_alone},
