@@ -31,6 +31,11 @@ static call *call_new(trb_context *ctx) {
   c->output_view = c->o.view;
   double beta = 0.5;
   ck_assert_int_eq(trb_blend_at(NULL, &c->student_view, &c->teacher_view, &beta, 1, c->blends), TRB_OK);
+  for (int64_t i = 0; i < CALL_ROWS * CALL_K; i++) c->log_q[i] = -2.0f;
+  for (int64_t r = 0; r <= CALL_ROWS; r++) c->list_offset[r] = r * CALL_K;
+  c->lists_of = (trb_sparse){c->ids, c->log_q, c->list_offset, 0, 0.0};
+  ck_assert_int_eq(
+      trb_solve_sparse(NULL, &c->student_view, &c->lists_of, c->budgets, CALL_ROWS, NULL, c->sparse_blends), TRB_OK);
   c->solve_of.size = sizeof c->solve_of;
   c->sampler_of.size = sizeof c->sampler_of;
   c->sampler_of.index = c->index;
@@ -56,6 +61,9 @@ static call *call_new(trb_context *ctx) {
   c->solve = &c->solve_of;
   c->sampler = &c->sampler_of;
   c->proposals = &c->proposals_of;
+  c->lists = &c->lists_of;
+  c->sparse_blend = c->sparse_blends;
+  c->out_sparse = c->sparse_out;
   c->verify = &c->verify_of;
   c->loss_options = &c->loss_of;
   c->divergence = &c->divergence_of;

@@ -17,6 +17,8 @@ typedef struct call {
   const trb_sampler *sampler;
   const trb_texts *proposals;
   const trb_verify_options *verify;
+  const trb_sparse *lists;
+  const trb_sparse_blend *sparse_blend;
   const trb_loss_options *loss_options;
   const trb_divergence_options *divergence;
   const trb_term_options *term_options;
@@ -27,6 +29,7 @@ typedef struct call {
   trb_loss_row *out_rows;
   trb_term *out_term;
   trb_verdict *out_verdict;
+  trb_sparse_blend *out_sparse;
 
   trb_logits student_view, teacher_view, output_view;
   double budgets[CALL_ROWS], betas[CALL_ROWS], weights[CALL_ROWS], behaviors[CALL_ROWS];
@@ -36,6 +39,10 @@ typedef struct call {
   trb_sampler sampler_of;
   trb_texts proposals_of;
   trb_verify_options verify_of;
+  trb_sparse lists_of;
+  float log_q[CALL_ROWS * CALL_K];
+  int64_t list_offset[CALL_ROWS + 1];
+  trb_sparse_blend sparse_blends[CALL_ROWS];
   trb_loss_options loss_of;
   trb_divergence_options divergence_of;
   trb_term_options term_of;
@@ -51,6 +58,7 @@ typedef struct call {
   trb_loss_row rows_out[CALL_ROWS];
   trb_term terms_out[CALL_ROWS];
   trb_verdict verdicts_out[CALL_ROWS];
+  trb_sparse_blend sparse_out[CALL_ROWS];
   unsigned char last_guard[64];
   matrix s, t, o;
 } call;

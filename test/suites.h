@@ -33,6 +33,7 @@ TCase *solve_properties_case(void);     /* test_solve_properties.c */
 TCase *sample_draws_case(void);         /* test_sample_draws.c */
 TCase *sample_filters_case(void);       /* test_sample_filters.c */
 TCase *reverse_kl_edges_case(void);     /* test_reverse_kl_edges.c */
+TCase *sparse_einval_case(void);        /* test_sparse_einval.c */
 TCase *stores_case(void);               /* test_stores.c */
 TCase *nll_case(void);                  /* test_nll.c */
 TCase *train_batches_case(void);        /* test_train_batches.c */

@@ -8,7 +8,7 @@
 #include "suites.h"
 #include "common.h"
 
-enum { SHARED = 5, ROWS = 9, SAMPLERS = 6, VERIFIERS = 3, LOSSES = 15, ESTIMATORS = 5, K = 20 };
+enum { SHARED = 5, ROWS = 9, SAMPLERS = 6, VERIFIERS = 3, SPARSE = 3, LOSSES = 15, ESTIMATORS = 5, K = 20 };
 
 static const int families[ROWS] = {FAMILY_SPIKY,        FAMILY_CORRELATED,   FAMILY_MASK_BOTH,
                                    FAMILY_GAUSSIAN,     FAMILY_MASK_TEACHER, FAMILY_PEAKED,
@@ -17,6 +17,7 @@ static const int families[ROWS] = {FAMILY_SPIKY,        FAMILY_CORRELATED,   FAM
 /* What all calls are given. Row 3 holds a NaN, row 4 has weight 0. */
 typedef struct inputs {
   const trb_logits *student, *teacher;
+  float log_q[ROWS * K];
   double budget[ROWS], beta[ROWS], weight[ROWS], log_behavior[ROWS];
   uint64_t stream[ROWS];
   int64_t index[ROWS], token[ROWS], ids[ROWS * K];
@@ -28,12 +29,16 @@ typedef struct results {
   trb_draw draw[SAMPLERS][ROWS];
   trb_verdict verdict[VERIFIERS][ROWS];
   trb_blend verified[ROWS];
+  trb_sparse_blend listed[ROWS];
+  trb_draw listed_draw[2][ROWS];
+  double listed_loss[SPARSE][ROWS];
+  trb_loss_row listed_row[SPARSE][ROWS];
   double loss[LOSSES][ROWS];
   trb_loss_row row[LOSSES][ROWS];
   trb_term term[ESTIMATORS][ROWS];
   double entropy[2][ROWS];
   trb_status status[64]; /* of the last call of each kind that covered all rows */
-  matrix log_mu[3], grad[LOSSES], term_grad[ESTIMATORS];
+  matrix log_mu[3], grad[LOSSES], term_grad[ESTIMATORS], listed_grad[SPARSE];
 } results;
 
 static results *results_new(int64_t vocab, int64_t stride) {
@@ -41,6 +46,7 @@ static results *results_new(int64_t vocab, int64_t stride) {
   if (!x) abort();
   for (int32_t i = 0; i < 3; i++) x->log_mu[i] = matrix_new(ROWS, vocab, stride, i, 0.0f);
   for (int32_t i = 0; i < LOSSES; i++) x->grad[i] = matrix_new(ROWS, vocab, stride, i % 3, 0.0f);
+  for (int32_t i = 0; i < SPARSE; i++) x->listed_grad[i] = matrix_new(ROWS, vocab, stride, i, 0.0f);
   for (int32_t i = 0; i < ESTIMATORS; i++) x->term_grad[i] = matrix_new(ROWS, vocab, stride, i % 3, 0.0f);
   return x;
 }
@@ -48,6 +54,7 @@ static results *results_new(int64_t vocab, int64_t stride) {
 static void results_free(results *x) {
   for (int i = 0; i < 3; i++) matrix_free(&x->log_mu[i]);
   for (int i = 0; i < LOSSES; i++) matrix_free(&x->grad[i]);
+  for (int i = 0; i < SPARSE; i++) matrix_free(&x->listed_grad[i]);
   for (int i = 0; i < ESTIMATORS; i++) matrix_free(&x->term_grad[i]);
   free(x);
 }
@@ -101,6 +108,25 @@ static void run_verifiers(const range *x) {
   }
 }
 
+static void run_lists(const range *x) {
+  static const int32_t forms[SPARSE] = {TRB_FORM_FULL, TRB_FORM_TRUNCATED, TRB_FORM_GENERALIZED};
+  const inputs *in = x->in;
+  results *out = x->out;
+  const int64_t r = x->first;
+  const trb_sparse lists = {in->ids + r * K, in->log_q + r * K, NULL, K, 1e-6};
+  out->status[55] = trb_solve_sparse(x->ctx, &x->s, &lists, in->budget + r, x->n, NULL, out->listed + r);
+  for (int i = 0; i < 2; i++) {
+    const trb_sampler o = {sizeof o, 9, in->stream + r, in->index + r, i ? 30 : 0, 0, 0, 0, i};
+    out->status[56 + i] = trb_sample_sparse(x->ctx, &x->s, &lists, out->listed + r, &o, out->listed_draw[i] + r);
+  }
+  for (int i = 0; i < SPARSE; i++) {
+    const trb_loss_options o = {sizeof o, forms[i], 0, 0, NULL};
+    const trb_logits grad = matrix_rows(&out->listed_grad[i].view, r, x->n);
+    out->status[58 + i] = trb_reverse_kl_sparse(x->ctx, &x->s, &lists, in->weight + r, &o, out->listed_loss[i] + r,
+                                                &grad, out->listed_row[i] + r);
+  }
+}
+
 static void run_losses(const range *x) {
   const double *weight = x->in->weight + x->first;
   for (int32_t i = 0; i < LOSSES; i++) {
@@ -138,6 +164,7 @@ static void run(trb_context *ctx, const inputs *in, int64_t first, int64_t n, re
   run_blends(&x);
   run_samples(&x);
   run_verifiers(&x);
+  run_lists(&x);
   run_losses(&x);
   run_terms(&x);
   run_entropies(&x);
@@ -165,6 +192,10 @@ static void compare(const results *a, const results *b, bool statuses, const cha
   SAME(draw);
   SAME(verdict);
   SAME(verified);
+  SAME(listed);
+  SAME(listed_draw);
+  SAME(listed_loss);
+  SAME(listed_row);
   SAME(loss);
   SAME(row);
   SAME(term);
@@ -172,6 +203,7 @@ static void compare(const results *a, const results *b, bool statuses, const cha
   if (statuses) SAME(status);
   for (int i = 0; i < 3; i++) compare_matrix(&a->log_mu[i], &b->log_mu[i], what);
   for (int i = 0; i < LOSSES; i++) compare_matrix(&a->grad[i], &b->grad[i], what);
+  for (int i = 0; i < SPARSE; i++) compare_matrix(&a->listed_grad[i], &b->listed_grad[i], what);
   for (int i = 0; i < ESTIMATORS; i++) compare_matrix(&a->term_grad[i], &b->term_grad[i], what);
 }
 
@@ -188,6 +220,7 @@ static void fill_inputs(inputs *in, models *m, rng *g, int64_t vocab, int32_t dt
     in->stream[r] = rng_next(g);
     in->index[r] = rng_between(g, 0, 1000);
     in->token[r] = rng_between(g, 0, vocab - 1);
+    for (int i = 0; i < K; i++) in->log_q[r * K + i] = -3.5f - (float)i;
     for (int i = 0; i < K; i++) in->ids[r * K + i] = i % 7 == 6 ? -1 : rng_between(g, 0, vocab - 1);
     in->ids[r * K] = 0;
     in->ids[r * K + 1] = vocab > 1 ? vocab - 1 : 0;

@@ -139,7 +139,7 @@ enum { WARM_UP = 0 };
 
 /* ---- Everything that computes ---- */
 
-enum { ROWS = 12, VOCAB = 3000, K = 16, CALLS = 16 };
+enum { ROWS = 12, VOCAB = 3000, K = 16, CALLS = 20 };
 
 typedef struct world {
   models m;
@@ -150,6 +150,8 @@ typedef struct world {
   trb_loss_row row[ROWS];
   trb_term term[ROWS];
   trb_verdict verdict[ROWS];
+  trb_sparse_blend listed[ROWS];
+  float log_q[ROWS * K];
   int64_t token[ROWS], offset[ROWS + 1], ids[ROWS * K];
 } world;
 
@@ -164,6 +166,7 @@ static void world_make(world *w, int32_t dtype) {
     w->token[r] = r;
     w->offset[r + 1] = r + 1;
     for (int64_t i = 0; i < K; i++) w->ids[r * K + i] = i * 100 + r;
+    for (int64_t i = 0; i < K; i++) w->log_q[r * K + i] = -3.5f;
   }
 }
 
@@ -180,6 +183,7 @@ static trb_status call_number(int i, trb_context *ctx, world *w) {
   trb_divergence_options divergence = {sizeof divergence, 0, i - 9, 0};
   const trb_texts proposals = {w->token, w->offset, ROWS};
   trb_verify_options verify = {sizeof verify, NULL, i == 15 ? &sampler : NULL, 0, 0};
+  const trb_sparse lists = {w->ids, w->log_q, NULL, K, 0.0};
   trb_term_options nll = {sizeof nll, 0, 0, 0, TRB_ESTIMATOR_NLL, 0};
   switch (i) {
   case 0:
@@ -204,6 +208,13 @@ static trb_status call_number(int i, trb_context *ctx, world *w) {
   case 14:
   case 15:
     return trb_verify(ctx, s, t, &proposals, w->budget, ROWS, &verify, w->blend, w->verdict);
+  case 16:
+    return trb_solve_sparse(ctx, s, &lists, w->budget, ROWS, NULL, w->listed);
+  case 17:
+  case 18:
+    return trb_sample_sparse(ctx, s, &lists, w->listed, i == 17 ? NULL : &sampler, w->draw);
+  case 19:
+    return trb_reverse_kl_sparse(ctx, s, &lists, NULL, NULL, w->loss, out, w->row);
   default:
     return trb_reverse_kl(ctx, s, t, NULL, &loss, w->loss, out, w->row);
   }

@@ -175,6 +175,34 @@ static void run_verify(const batch *b) {
   line("verify");
 }
 
+static void run_lists(const batch *b) {
+  enum { K = 12 };
+  static const int32_t forms[] = {TRB_FORM_FULL, TRB_FORM_RENORMALIZED};
+  int64_t ids[ROWS * K];
+  float log_q[ROWS * K];
+  for (int i = 0; i < ROWS * K; i++) ids[i] = (i * 307) % b->s.vocab;
+  for (int i = 0; i < ROWS * K; i++) log_q[i] = -2.75f - 0.5f * (float)(i % K);
+  const trb_sparse lists = {.ids = ids, .log_q = log_q, .k = K};
+  const double budget = 0.05;
+  double loss[ROWS];
+  trb_sparse_blend blend[ROWS];
+  trb_draw draw[ROWS];
+  trb_solve_sparse(b->ctx, &b->s, &lists, &budget, 1, NULL, blend);
+  add(blend, sizeof blend);
+  for (int filtered = 0; filtered < 2; filtered++) {
+    const trb_sampler sampler = {.size = sizeof sampler, .seed = 31, .min_p = filtered ? 0.01 : 0.0};
+    trb_sample_sparse(b->ctx, &b->s, &lists, blend, &sampler, draw);
+    add(draw, sizeof draw);
+  }
+  for (int i = 0; i < 2; i++) {
+    const trb_loss_options options = {.size = sizeof options, .form = forms[i]};
+    trb_reverse_kl_sparse(b->ctx, &b->s, &lists, NULL, &options, loss, &b->grad, NULL);
+    add(loss, sizeof loss);
+    add(b->grad.data, b->bytes);
+  }
+  line("lists");
+}
+
 /* ---- Rollouts ---- */
 
 enum { WORDS = 300 };
@@ -273,6 +301,7 @@ static void run_rows(trb_context *ctx, int64_t vocab) {
   run_rest(&b);
   run_later(&b);
   run_verify(&b);
+  run_lists(&b);
 }
 
 /* NaN has many patterns and only one meaning: every function writes quiet ones, but the sign is the machine's. Rows of
