@@ -657,6 +657,88 @@ TRB_API trb_status trb_reverse_kl_sparse(trb_context *ctx, const trb_logits *stu
                                          const double *weight, const trb_loss_options *options, double *loss,
                                          const trb_logits *grad, trb_loss_row *rows);
 
+/* ---- Heads ----------------------------------------------------------------------------------------------- */
+
+/** cblas_sgemm of OpenBLAS, MKL, BLIS, Accelerate or any other CBLAS whose integers have 32 bits. The library brings no
+ *  matrix product of its own, and leaves the threads of yours as they are. */
+typedef void (*trb_sgemm_fn)(unsigned order, unsigned transpose_a, unsigned transpose_b, int32_t m, int32_t n,
+                             int32_t k, float alpha, const float *a, int32_t lda, const float *b, int32_t ldb,
+                             float beta, float *c, int32_t ldc);
+
+/** The last hidden states of a model at the rows of a call, and the head that makes logits of them:
+ *
+ *      logits(r, v) = cap(scale (weight(v) . hidden(r) + bias(v))),    cap(x) = soft_cap tanh(x/soft_cap)
+ *
+ *  TRB_EINVAL in any function that takes one: a NULL hidden or weight with rows > 0; vocab or width < 1; a stride below
+ *  the width; one of these or the rows above 2^31 - 1; an unknown dtype; memory not aligned to its element; a scale,
+ *  soft_cap or temperature that is not finite, soft_cap or temperature negative. */
+typedef struct trb_head {
+  size_t size;           /**< sizeof(trb_head) */
+  const float *hidden;   /**< [rows, width], row r at hidden + r*hidden_stride */
+  int64_t hidden_stride; /**< in elements */
+  const void *weight;    /**< [vocab, width], of `dtype`; row v at v*weight_stride */
+  int64_t weight_stride;
+  const float *bias; /**< [vocab] or NULL */
+  int64_t vocab;
+  int64_t width;     /**< of the hidden states */
+  int32_t dtype;     /**< of the weights: TRB_F32; TRB_F16 and TRB_BF16 are turned into floats a piece at a time */
+  float scale;       /**< 0 means 1 */
+  float soft_cap;    /**< 0: none */
+  float temperature; /**< of the distribution, as in trb_logits; 0 means 1 */
+} trb_head;
+
+/** How the functions on heads work. */
+typedef struct trb_head_options {
+  size_t size;          /**< sizeof(trb_head_options) */
+  trb_sgemm_fn sgemm;   /**< must be given */
+  int64_t logits_bytes; /**< most bytes of logits that exist at a time, both models together, though always one row;
+                             0 means 64 MiB */
+} trb_head_options;
+
+/** Where trb_head_reverse_kl puts gradients; what is NULL is not computed. */
+typedef struct trb_head_grad {
+  size_t size;           /**< sizeof(trb_head_grad) */
+  float *hidden;         /**< [rows, the student's width] written: of the hidden states */
+  int64_t hidden_stride; /**< in elements */
+  float *weight;         /**< [the student's vocab, width] added to: of the head's weights, as floats whatever their
+                              dtype */
+  int64_t weight_stride;
+  float *bias;           /**< [the student's vocab] added to */
+} trb_head_grad;
+
+/** trb_reverse_kl from hidden states: a chunk of rows at a time both models' logits are made, the loss is taken, and its
+ *  gradient goes back through the student's head. No more than logits_bytes of logits ever exist. Gradients are those
+ *  of sum weight[r] loss[r]; a row without a result adds nothing to any of them.
+ *
+ *  Takes memory from the context's allocator: the logits, and 4 MiB for pieces of weights that are not floats. For one
+ *  BLAS with its settings and one logits_bytes the results are the same bits, whatever the context.
+ *  @param rows      >= 0
+ *  @param weight    [rows] as for trb_reverse_kl
+ *  @param options   as for trb_reverse_kl
+ *  @param how       sgemm and the limit
+ *  @param loss      [rows] or NULL
+ *  @param grad      NULL for none
+ *  @param loss_rows [rows] or NULL
+ *  @return as trb_reverse_kl; TRB_ENOMEM: nothing was written */
+TRB_API trb_status trb_head_reverse_kl(trb_context *ctx, int64_t rows, const trb_head *student,
+                                       const trb_head *teacher, const double *weight, const trb_loss_options *options,
+                                       const trb_head_options *how, double *loss, const trb_head_grad *grad,
+                                       trb_loss_row *loss_rows);
+
+/** trb_solve and trb_sample from hidden states, likewise.
+ *  @param teacher NULL if every budget is 0
+ *  @param budget  [n_budget] as for trb_solve
+ *  @param options as for trb_solve
+ *  @param sampler as for trb_sample; not looked at without `draw`
+ *  @param how     sgemm and the limit
+ *  @param blend   [rows]
+ *  @param draw    [rows] or NULL
+ *  @return as trb_solve and trb_sample; TRB_ENOMEM: nothing was written */
+TRB_API trb_status trb_head_solve(trb_context *ctx, int64_t rows, const trb_head *student, const trb_head *teacher,
+                                  const double *budget, int64_t n_budget, const trb_solve_options *options,
+                                  const trb_sampler *sampler, const trb_head_options *how, trb_blend *blend,
+                                  trb_draw *draw);
+
 /* ---- Entropy --------------------------------------------------------------------------------------------- */
 
 /** The entropy of each row's distribution, in nats.

@@ -9,7 +9,8 @@
   N(TRB_VERSION_MAJOR) N(TRB_VERSION_MINOR) N(TRB_VERSION_PATCH)                                                      \
   N(TRB_OK) N(TRB_EINVAL) N(TRB_ENOMEM) N(TRB_EROWS) N(TRB_ECALLBACK) N(TRB_ECOMM)                                    \
   N(TRB_ROW_BLENDED) N(TRB_ROW_TEACHER) N(TRB_ROW_STUDENT) N(TRB_ROW_UNREACHABLE) N(TRB_ROW_GIVEN) N(TRB_ROW_OK)      \
-  N(TRB_ROW_SKIPPED) N(TRB_ROW_EMPTY) N(TRB_ROW_NOT_A_NUMBER) N(TRB_ROW_INFINITE) N(TRB_ROW_IMPOSSIBLE) N(TRB_ROW_EXCESS) \
+  N(TRB_ROW_SKIPPED) N(TRB_ROW_EMPTY) N(TRB_ROW_NOT_A_NUMBER) N(TRB_ROW_INFINITE) N(TRB_ROW_IMPOSSIBLE)                \
+  N(TRB_ROW_EXCESS)                                                                                                    \
   N(TRB_ISA_AUTO) N(TRB_ISA_SCALAR) N(TRB_ISA_AVX2) N(TRB_ISA_AVX512) N(TRB_ISA_NEON)                                 \
   N(TRB_F32) N(TRB_F16) N(TRB_BF16)                                                                                   \
   N(TRB_SCHEDULE_LINEAR) N(TRB_SCHEDULE_CONSTANT) N(TRB_SCHEDULE_COSINE) N(TRB_SCHEDULE_PIECEWISE)                    \
@@ -26,7 +27,8 @@
   N(TRB_OBJECTIVE_REVERSE_KL) N(TRB_OBJECTIVE_DIVERGENCE) N(TRB_OBJECTIVE_TOKEN)                                      \
   N(TRB_NORM_TOKENS) N(TRB_NORM_SEQUENCES) N(TRB_NORM_NONE)                                                           \
   S(trb_context_options) S(trb_logits) S(trb_schedule) S(trb_solve_options) S(trb_blend) S(trb_sampler) S(trb_draw)   \
-  S(trb_verdict) S(trb_verify_options) S(trb_sparse) S(trb_sparse_blend)                                                                                \
+  S(trb_verdict) S(trb_verify_options) S(trb_sparse) S(trb_sparse_blend) S(trb_head) S(trb_head_options)               \
+  S(trb_head_grad)                                                                                                     \
   S(trb_loss_options) S(trb_loss_row) S(trb_divergence_options) S(trb_term_options) S(trb_term)                       \
   S(trb_query) S(trb_model) S(trb_texts) S(trb_ends) S(trb_rollout_options) S(trb_rollouts) S(trb_score_options)      \
   S(trb_totals) S(trb_train_options) S(trb_train_report) S(trb_gain)

@@ -164,6 +164,9 @@ typedef struct trbi_kernels {
   /* m = b q + (1-b) p: KL(q||m) and KL(p||m) as sums of non-negative terms; scale p (log(p/m) - kl_student) */
   void (*jsd)(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher, double b,
               double *kl_student, double *kl_teacher);
+  /* any n: x = cap tanh(x/cap), NaN for what is not finite; and grad times 1 - (z/cap)^2, where z is what that left */
+  void (*cap)(float *x, int64_t n, float cap);
+  void (*uncap)(const float *z, int64_t n, float cap, float *grad);
   void (*jsd_gradient)(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher, double b,
                        double kl_student, double scale, float *grad);
 } trbi_kernels;

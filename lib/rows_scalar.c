@@ -478,6 +478,24 @@ static void jsd_gradient(const float *s, const float *t, int64_t n, trbi_scale s
     }
 }
 
+/* tanh(y) = (e^2y - 1)/(e^2y + 1) in double precision: the result is rounded once. */
+static void cap(float *x, int64_t n, float most) {
+  const double down = 2.0 * TRBI_LOG2E / (double)most;
+  for (int64_t i = 0; i < n; i++) {
+    const double y = (double)x[i] * down;
+    const double e = trbi_exp2_wide(y < 900.0 ? y : 900.0);
+    const float capped = (float)((double)most * ((e - 1.0) / (e + 1.0)));
+    x[i] = fabsf(x[i]) < INFINITY ? capped : NAN;
+  }
+}
+
+static void uncap(const float *z, int64_t n, float most, float *restrict grad) {
+  for (int64_t i = 0; i < n; i++) {
+    const float t = z[i] / most;
+    grad[i] = grad[i] != 0.0f ? grad[i] * (1.0f - t * t) : 0.0f; /* a bad row's z may be NaN */
+  }
+}
+
 #include "rows_lean.h"
 
 const trbi_kernels TRBI_TABLE = {
@@ -503,5 +521,7 @@ const trbi_kernels TRBI_TABLE = {
     forward_kl,
     forward_kl_gradient,
     jsd,
+    cap,
+    uncap,
     jsd_gradient,
 };

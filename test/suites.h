@@ -16,6 +16,7 @@ Suite *blend_suite(void);
 Suite *sample_suite(void);
 Suite *verify_suite(void);
 Suite *sparse_suite(void);
+Suite *head_suite(void);
 Suite *reverse_kl_suite(void);
 Suite *divergence_suite(void);
 Suite *terms_suite(void);

@@ -276,6 +276,16 @@ static void run_jsd_gradient(const trbi_kernels *k, const scene *x, output *o) {
   k->jsd_gradient(x->s, x->t, x->n, x->student, x->teacher, x->beta, 0.1, x->center, o->x[0]);
 }
 
+static void run_cap(const trbi_kernels *k, const scene *x, output *o) {
+  memcpy(o->x[0], x->s, (size_t)x->n * sizeof *x->s);
+  k->cap(o->x[0], x->n, 30.0f);
+}
+
+static void run_uncap(const trbi_kernels *k, const scene *x, output *o) {
+  memcpy(o->x[0], x->t, (size_t)x->n * sizeof *x->t);
+  k->uncap(x->s, x->n, 50.0f, o->x[0]);
+}
+
 typedef struct kernel {
   const char *name;
   void (*run)(const trbi_kernels *, const scene *, output *);
@@ -308,6 +318,8 @@ static const kernel kernels[] = {
     {"reverse KL gradient", run_reverse_kl_gradient},
     {"forward KL", run_forward_kl},
     {"forward KL gradient", run_forward_kl_gradient},
+    {"cap", run_cap},
+    {"uncap", run_uncap},
     {"JSD", run_jsd},
     {"JSD gradient", run_jsd_gradient},
 };
