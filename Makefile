@@ -134,11 +134,11 @@ $(B)/lib/%.o: lib/%.c $(BUILD_INPUTS)
 
 $(B)/test/%.o: test/%.c $(BUILD_INPUTS)
 	@mkdir -p $(@D)
-	$(CC) $(PROGRAM_FLAGS) $(ISA) -Ilib -Itest $(shell $(PKG_CONFIG) --cflags check popt) -c -o $@ $<
+	$(CC) $(PROGRAM_FLAGS) $(ISA) -Ilib -Itest $(shell $(PKG_CONFIG) --cflags check popt openblas) -c -o $@ $<
 
 $(B)/examples/%.o: examples/%.c $(BUILD_INPUTS)
 	@mkdir -p $(@D)
-	$(CC) $(PROGRAM_FLAGS) -c -o $@ $<
+	$(CC) $(PROGRAM_FLAGS) $(shell $(PKG_CONFIG) --cflags openblas) -c -o $@ $<
 
 $(B)/examples/distill/%.o: examples/distill/%.c $(BUILD_INPUTS)
 	@mkdir -p $(@D)
@@ -280,7 +280,7 @@ programs: $(RUNNER) $(BENCH) $(EXHAUSTIVES) $(VECTORS) $(REPLAYS) $(DISTILL_RUNN
 # What the accuracy is checked with is what the tests compare with.
 BENCH_PARTS := $(B)/test/families.o $(B)/test/matrix.o $(B)/test/oracle.o
 $(BENCH): $(BENCH_OBJECTS) $(BENCH_PARTS) $(B)/$(STATIC) $(B)/objects
-	$(LINK) -o $@ $(BENCH_OBJECTS) $(BENCH_PARTS) $(B)/$(STATIC) $(shell $(PKG_CONFIG) --libs popt) $(LIBS)
+	$(LINK) -o $@ $(BENCH_OBJECTS) $(BENCH_PARTS) $(B)/$(STATIC) $(shell $(PKG_CONFIG) --libs popt openblas) $(LIBS)
 
 .PHONY: bench
 bench: $(BENCH) ## build and run the benchmark (BENCH_ARGS are handed to it; --help)
@@ -320,7 +320,7 @@ abi-check abi-update:
 # ---- Examples and documentation -------------------------------------------------------------------------------------
 
 $(EXAMPLES): %: %.o $(B)/$(STATIC)
-	$(LINK) -o $@ $< $(B)/$(STATIC) $(LIBS)
+	$(LINK) -o $@ $< $(B)/$(STATIC) $(AS_NEEDED) $(shell $(PKG_CONFIG) --libs openblas) $(LIBS)
 
 # OpenBLAS stands in for the CBLAS that GSL would bring.
 DISTILL_PACKAGES := openblas popt jansson zlib gsl

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "head.h"
 #include "report.h"
 
 enum { VOCABS = 3, LEAST_VOCAB = 1024, MOST_VOCAB = 1048576 };
@@ -15,7 +16,7 @@ typedef struct command {
   plan plan;
   long vocab, threads;
   char *families, *kernels, *dtypes;
-  int accuracy, timing, grid, json;
+  int accuracy, timing, grid, head, json;
 } command;
 
 static bool fail(const char *text) {
@@ -46,7 +47,7 @@ static bool check_command(command *c, const machine *m) {
   if (!choose(c->families, row_family_name, ROW_FAMILIES, p->family))
     return fail("--rows: expected spiky, peaked, flat, disagreeing, masked");
   if (!choose(c->kernels, kernel_name, KERNELS, p->kernel))
-    return fail("--kernel: expected solve, sample, loss, forward, jsd, write");
+    return fail("--kernel: expected solve, sample, loss, forward, jsd, write, verify, lists");
   if (!choose(c->dtypes, dtype_name, DTYPES, p->dtype)) return fail("--dtype: expected f32, f16, bf16");
   p->dtype[TRB_F32] = true; /* what others are compared with */
   p->kernel[SOLVE] |= p->kernel[SAMPLE];
@@ -61,12 +62,14 @@ static bool read_command(int argc, const char **argv, command *c, const machine 
   const struct poptOption options[] = {
       {"grid", 'g', POPT_ARG_NONE, &c->grid, 0,
        "everything, in an hour: V = 32000, 151936 and 262144, forward and jsd, threads for all dtypes", NULL},
+      {"head", 0, POPT_ARG_NONE, &c->head, 0, "the heads only, beside bare matrix products, in some minutes", NULL},
       {"accuracy", 0, POPT_ARG_NONE, &c->accuracy, 0, "accuracy only", NULL},
       {"timing", 0, POPT_ARG_NONE, &c->timing, 0, "times only", NULL},
       {"vocab", 'V', POPT_ARG_LONG | POPT_ARGFLAG_SHOW_DEFAULT, &c->vocab, 0, "tokens of a row", "N"},
       {"rows", 'r', POPT_ARG_STRING, &c->families, 0, "of spiky, peaked, flat, disagreeing, masked", "LIST"},
       {"kernel", 'k', POPT_ARG_STRING, &c->kernels, 0,
-       "of solve, sample (with solve), loss, forward, jsd, write; without a list and a grid no forward and no jsd",
+       "of solve, sample (with solve), loss, forward, jsd, write, verify, lists; without a list and a grid no forward "
+       "and no jsd",
        "LIST"},
       {"dtype", 'd', POPT_ARG_STRING, &c->dtypes, 0, "of f16, bf16 beside f32, which is always there", "LIST"},
       {"budget", 'b', POPT_ARG_DOUBLE | POPT_ARGFLAG_SHOW_DEFAULT, &c->plan.budget, 0, "of what is timed", "NATS"},
@@ -115,6 +118,7 @@ int main(int argc, const char **argv) {
   if (!read_command(argc, argv, &c, &m)) return 2;
   const report r = {&c.plan, c.json};
   report_machine(&r, &m);
+  if (c.head) return head_measure(c.vocab, c.plan.repeats, c.json) ? EXIT_SUCCESS : EXIT_FAILURE;
   bool good = true;
   for (int i = 0; i < (c.grid ? VOCABS : 1); i++) {
     const int64_t vocab = c.grid ? grid_vocabs[i] : c.vocab;

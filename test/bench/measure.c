@@ -13,7 +13,7 @@
 #include "matrix.h"
 
 const char *kernel_name(int kernel) {
-  static const char *const names[] = {"solve", "sample", "loss", "forward", "jsd", "write"};
+  static const char *const names[] = {"solve", "sample", "loss", "forward", "jsd", "write", "verify", "lists"};
   return names[kernel];
 }
 
@@ -50,6 +50,12 @@ static trb_status call(bench *b, trb_context *ctx, int dtype, int kernel, int64_
   trb_blend *blend = b->blend[dtype] + first;
   double loss[BATCH];
   trb_draw draw[BATCH];
+  int64_t each[BATCH + 1];
+  trb_verdict verdict[BATCH];
+  trb_sparse_blend listed[BATCH];
+  for (int64_t r = 0; r <= n; r++) each[r] = first + r;
+  const trb_texts proposals = {b->proposal, each, n};
+  const trb_sparse lists = {.ids = b->ids + first * LISTED, .log_q = b->log_q + first * LISTED, .k = LISTED};
   switch (kernel) {
   case SOLVE:
     return trb_solve(ctx, &s, &t, &b->plan->budget, 1, NULL, blend);
@@ -61,6 +67,10 @@ static trb_status call(bench *b, trb_context *ctx, int dtype, int kernel, int64_
     return trb_divergence(ctx, &s, &t, NULL, &forward, loss, &out, NULL);
   case JSD:
     return trb_divergence(ctx, &s, &t, NULL, &jsd, loss, &out, NULL);
+  case VERIFY:
+    return trb_verify(ctx, &s, &t, &proposals, &b->plan->budget, 1, NULL, NULL, verdict);
+  case LISTS:
+    return trb_solve_sparse(ctx, &s, &lists, &b->plan->budget, 1, NULL, listed);
   default:
     return trb_write_blend(ctx, &s, &t, blend, &out);
   }
@@ -164,7 +174,9 @@ static figures medians(const bench *b, const walk *w) {
     f.readings[d] = b->blend[d] ? passes / (double)b->rows.n : (double)NAN;
     for (int k = 0; k < KERNELS; k++) {
       const double *row = &w->call[ROW_BY_ONE][d][k];
-      const double *base = k == SOLVE ? &w->floor[LSE] : k == SAMPLE ? &w->call[ROW_BY_ONE][d][SOLVE] : &w->floor[MOVE];
+      const double *base = k == SOLVE || k == VERIFY || k == LISTS ? &w->floor[LSE]
+                           : k == SAMPLE                           ? &w->call[ROW_BY_ONE][d][SOLVE]
+                                                                   : &w->floor[MOVE];
       f.us[d][k] = row_us * median_of(n, row, NULL);
       f.ratio[OVER_FLOOR][d][k] = median_of(n, row, base) + (k == SAMPLE);
       f.ratio[OVER_F32][d][k] = median_of(n, row, &w->call[ROW_BY_ONE][TRB_F32][k]);
@@ -202,14 +214,39 @@ bool bench_new(bench *b, const plan *p, int64_t vocab) {
     b->blend[d] = calloc((size_t)b->rows.n, sizeof *b->blend[d]);
     if (!b->blend[d]) return false;
   }
+  const size_t n = (size_t)b->rows.n;
+  b->proposal = calloc(n, sizeof *b->proposal);
+  b->ids = calloc(n * LISTED, sizeof *b->ids);
+  b->log_q = calloc(n * LISTED, sizeof *b->log_q);
+  if (!b->proposal || !b->ids || !b->log_q) return false;
+  for (size_t i = 0; i < n * LISTED; i++) {
+    b->ids[i] = (int64_t)(i * 7919 % (size_t)vocab);
+    b->log_q[i] = -2.0f - 0.25f * (float)(i % LISTED);
+  }
   return trb_context_new(NULL, &b->one) == TRB_OK && trb_context_new(&many, &b->many) == TRB_OK;
 }
 
 void bench_free(bench *b) {
   for (int d = 0; d < DTYPES; d++) free(b->blend[d]);
+  free(b->proposal);
+  free(b->ids);
+  free(b->log_q);
   trb_context_free(b->one);
   trb_context_free(b->many);
   rows_free(&b->rows);
+}
+
+/* Proposals for trb_verify: draws of the student. */
+static void propose(bench *b) {
+  const double zero = 0.0;
+  trb_blend blend[BATCH];
+  trb_draw draw[BATCH];
+  for (int64_t first = 0; first < b->rows.n; first += BATCH) {
+    const trb_logits s = matrix_rows(&b->rows.student[TRB_F32], first, BATCH);
+    trb_blend_at(b->many, &s, NULL, &zero, 1, blend);
+    trb_sample(b->many, &s, NULL, blend, NULL, draw);
+    for (int64_t r = 0; r < BATCH; r++) b->proposal[first + r] = draw[r].token;
+  }
 }
 
 figures bench_measure(bench *b, int family) {
@@ -218,6 +255,7 @@ figures bench_measure(bench *b, int family) {
   for (int d = 0; d < DTYPES; d++)
     for (int64_t first = 0; first < b->rows.n && b->plan->dtype[d]; first += BATCH)
       call(b, b->many, d, SOLVE, first, BATCH);
+  propose(b);
   choose_floors(b);
   if (!floors_right(&b->floor)) {
     fprintf(stderr, "bench: a floor computes something else than it should\n");

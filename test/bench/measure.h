@@ -13,13 +13,15 @@ enum {
   FORWARD, /* trb_divergence: forward KL with its gradient */
   JSD,     /* trb_divergence: Jensen-Shannon with its gradient */
   WRITE,   /* trb_write_blend */
+  VERIFY,  /* trb_verify of one proposal, the solve included */
+  LISTS,   /* trb_solve_sparse with 64 entries a row */
   KERNELS
 };
 const char *kernel_name(int kernel);
 
 /* What a time is divided by. */
 enum {
-  OVER_FLOOR, /* the solve: the LSE floor; the sample, after adding the solve: the solve; all others: the MOVE floor.
+  OVER_FLOOR, /* what solves: the LSE floor; the sample, after adding the solve: the solve; all others: the MOVE floor.
                  Floors are of f32 rows, whatever the dtype */
   OVER_F32,   /* the same function on f32 rows */
   ONE_BY_MANY_ROW,   /* of one thread over that of many, one row a call */
@@ -27,7 +29,7 @@ enum {
   RATIOS
 };
 
-enum { MAX_REPEATS = 99 };
+enum { MAX_REPEATS = 99, LISTED = 64 };
 
 typedef struct plan {
   double budget;
@@ -49,6 +51,9 @@ typedef struct bench {
   rows rows;
   trb_context *one, *many;
   trb_blend *blend[DTYPES];
+  int64_t *proposal; /* [rows] of the student's in f32 */
+  int64_t *ids;      /* [rows, LISTED] */
+  float *log_q;
   floors floor;
   bool ahead[FLOORS]; /* with software prefetch: found faster */
 } bench;

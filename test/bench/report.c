@@ -82,14 +82,14 @@ static void put_ratios(const report *r, const figures *f, int ratio, int dtype) 
 }
 
 static void put_block(const report *r, const figures *f, int ratio, int dtype) {
-  static const char *const names[KERNELS] = {"solve", "sample", "loss", "forward", "jsd", "write"};
+  static const char *const names[KERNELS] = {"solve", "sample", "loss", "forward", "jsd", "write", "verify", "lists"};
   put_names(names, KERNELS);
   put_ratios(r, f, ratio, dtype);
 }
 
 static void put_floors(const report *r, const bench *b, const figures *f) {
   static const char *const names[] = {"stream", "lse", "move", "readings", "solve"};
-  static const char *const over[KERNELS] = {"/lse", "+sample", "loss", "forward", "jsd", "write"};
+  static const char *const over[KERNELS] = {"/lse", "+sample", "loss", "forward", "jsd", "write", "verify", "lists"};
   printf("\nV = %lld, budget %g, %lld pairs of rows, medians of %d. Microseconds a row in f32:\n%-*s",
          (long long)b->rows.vocab, r->plan->budget, (long long)b->rows.n, r->plan->repeats, NAME, "");
   put_names(names, sizeof names / sizeof *names);
