@@ -337,7 +337,7 @@ $(DISTILL_RUNNER): $(DISTILL_TEST_OBJECTS) $(DISTILL_OBJECTS) $(B)/test/runner.o
 examples: $(EXAMPLES) $(DISTILL) ## build the examples
 
 demo: $(DISTILL) ## distill a teacher into students by several methods, in a few minutes: build/demo/report.html
-	./$< --out build/demo $(DEMO_ARGS)
+	./$< --out build/demo --blocks $(DEMO_ARGS)
 
 # Seeds that nothing was chosen by.
 table: $(DISTILL) ## the long version, an hour or more, of which docs/results.md tells: build/table/report.html

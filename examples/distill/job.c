@@ -70,6 +70,27 @@ static int64_t response_of(const task *t, const decoder *teacher, const decoder 
   return t->response < context - t->prompt ? t->response : context - t->prompt;
 }
 
+static lm *load_lm(const char *path, char *why) {
+  decoder *d = load_model(path, why);
+  lm *m = d != NULL ? lm_new(d) : NULL;
+  if (d != NULL && m == NULL) snprintf(why, 256, "%s: no memory for the model", path);
+  return m;
+}
+
+lm *job_teacher(const job *j, char *why) {
+  return load_lm(j->teacher, why);
+}
+
+lm *job_student(const job *j, char *why) {
+  lm *m = load_lm(j->base, why);
+  if (m != NULL) lm_let_slip(m, j->world->of.slip, j->world->task);
+  return m;
+}
+
+int64_t job_response(const job *j, const lm *teacher, const lm *student) {
+  return response_of(j->world->task, teacher->decoder, student->decoder);
+}
+
 /* A student that came from a file of llama2.c goes back into one, beside its checkpoint. */
 static int export_student(const job *j, char *why) {
   char path[PLAN_PATH + 4];
@@ -106,12 +127,8 @@ static int distill_base(const job *j, lm *teacher, const decoder *base, tell_fn 
 static int do_run(const job *j, tell_fn tell, void *user, char *why) {
   int done = 0;
   decoder *base = load_model(j->base, why);
-  decoder *guide = base != NULL ? load_model(j->teacher, why) : NULL;
-  lm *teacher = guide != NULL ? lm_new(guide) : NULL;
-  if (teacher != NULL)
-    done = distill_base(j, teacher, base, tell, user, why);
-  else if (guide != NULL)
-    snprintf(why, 256, "%s: no memory for the teacher", j->teacher);
+  lm *teacher = base != NULL ? job_teacher(j, why) : NULL;
+  if (teacher != NULL) done = distill_base(j, teacher, base, tell, user, why);
   lm_free(teacher);
   decoder_free(base);
   return done;

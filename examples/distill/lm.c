@@ -28,6 +28,12 @@ void lm_free(lm *m) {
   free(m);
 }
 
+void lm_let_slip(lm *m, double slip, const task *of) {
+  m->slip = slip;
+  m->slip_first = of->slip_first;
+  m->slips = of->slips;
+}
+
 int lm_reserve(lm *m, int64_t sequences) {
   if (sequences <= m->sequences) return 1;
   decoder_cache_free(m->cache);

@@ -8,6 +8,7 @@
 #include <trb.h>
 
 #include "decoder/decoder.h"
+#include "tasks/task.h"
 
 typedef struct lm {
   decoder *decoder;
@@ -25,6 +26,9 @@ typedef struct lm {
 /* Takes the decoder over, also on failure. NULL if there is no memory. */
 lm *lm_new(decoder *d);
 void lm_free(lm *m);
+
+/* Lets the model slip at this rate, among the tokens of the task's slips. */
+void lm_let_slip(lm *m, double slip, const task *of);
 
 /* Room for so many sequences that are sampled at once. 0 if there is no memory. */
 int lm_reserve(lm *m, int64_t sequences);

@@ -8,6 +8,7 @@
 
 #include <cblas.h>
 
+#include "blocks.h"
 #include "report/report.h"
 #include "workers.h"
 
@@ -15,7 +16,7 @@ typedef struct command {
   choices c;
   char *out, *settings, *methods, *corpus, *teacher, *student, *prompts;
   long seeds, first_seed, steps, jobs;
-  int no_controls, sweep, report_only;
+  int no_controls, sweep, report_only, blocks;
 } command;
 
 static long processors(void) {
@@ -78,6 +79,8 @@ static int read_command(int argc, const char **argv, command *a) {
       {"prompts", 0, POPT_ARG_STRING, &a->prompts, 0, "of the setting ids: lines of token ids", "FILE"},
       {"jobs", 'j', POPT_ARG_LONG, &a->jobs, 0, "processes at a time; by default one per processor", "N"},
       {"report-only", 0, POPT_ARG_NONE, &a->report_only, 0, "make the report of what is there and train nothing", NULL},
+      {"blocks", 'b', POPT_ARG_NONE, &a->blocks, 0,
+       "afterwards measure rollouts in which the student proposes blocks and the teacher answers them at once", NULL},
       POPT_AUTOHELP POPT_TABLEEND};
   poptContext parser = poptGetContext("distill", argc, argv, options, 0);
   poptSetOtherOptionHelp(parser,
@@ -120,6 +123,18 @@ static int train(const command *a) {
   return end == WORKERS_DONE ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static int measure_blocks(const command *a) {
+  plan p;
+  char why[256];
+  int good = plan_make(&a->c, &p, why);
+  if (good) {
+    good = blocks_measure(&p, a->c.out, stdout, why);
+    plan_free(&p);
+  }
+  if (!good) fail(why);
+  return good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 int main(int argc, char **argv) {
   command a = {.seeds = 5, .first_seed = 1, .jobs = processors(), .c = {.effort = 1.0}};
   openblas_set_num_threads(1); /* processes are the parallelism */
@@ -127,6 +142,7 @@ int main(int argc, char **argv) {
   if (read_command(argc, (const char **)argv, &a)) {
     status = a.report_only ? EXIT_SUCCESS : train(&a);
     if (status == EXIT_SUCCESS) status = make_report(&a);
+    if (status == EXIT_SUCCESS && a.blocks) status = measure_blocks(&a);
   }
   char *texts[] = {a.out, a.settings, a.methods, a.corpus, a.teacher, a.student, a.prompts};
   for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) free(texts[i]);

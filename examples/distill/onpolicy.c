@@ -124,10 +124,7 @@ static int open_student(loop *l, char *why) {
     snprintf(why, 256, "no memory for the student");
     return 0;
   }
-  lm *m = l->student.model;
-  m->slip = d->of->slip;
-  m->slip_first = d->task->slip_first;
-  m->slips = d->task->slips;
+  lm_let_slip(l->student.model, d->of->slip, d->task);
   l->log = metrics_open(d->metrics_path, &d->head, resumed ? l->student.step : -1, why);
   return l->log != NULL;
 }

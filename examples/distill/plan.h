@@ -39,6 +39,12 @@ int job_is_done(const job *j);
 /* Does it, from where an earlier process stopped. 0 with a text in `why` (capacity 256). */
 int job_do(const job *j, tell_fn tell, void *user, char *why);
 
+/* The models of a run that is to be, its teacher and the student as it starts, and the longest response that both and
+ * the task allow. NULL with a text in `why` (capacity 256). */
+lm *job_teacher(const job *j, char *why);
+lm *job_student(const job *j, char *why);
+int64_t job_response(const job *j, const lm *teacher, const lm *student);
+
 /* About how much it computes. */
 double job_cost(const job *j);
 
