@@ -110,16 +110,21 @@ static sums add_up(const trbi_listed *list, double less_p, double less_q) {
   return s;
 }
 
-/* p/P and q/Q in place of p and q, however small. */
+/* p/P and q/Q in place of p and q, however small: relative to the largest listed logit, where nothing cancels. */
 static void renormalize(trbi_listed *list) {
   trbi_log_sum p = trbi_log_sum_zero(), q = p;
   trbi_entry e;
+  double top = -INFINITY;
+  for (int64_t i = 0; i < list->n; i++)
+    if (trbi_entry_at(list, i, &e)) top = fmax(top, (double)trbi_load(list->student, list->row, e.id));
+  list->scale.max = top;
+  list->scale.norm = 0.0;
   for (int64_t i = 0; i < list->n; i++) {
     if (!trbi_entry_at(list, i, &e)) continue;
     trbi_log_sum_add(&p, e.a, 1.0);
     trbi_log_sum_add(&q, e.b, 1.0);
   }
-  list->scale.norm += trbi_log_sum_value(&p);
+  list->scale.norm = trbi_log_sum_value(&p);
   list->excess += trbi_log_sum_value(&q);
 }
 

@@ -186,6 +186,12 @@ START_TEST(test_solve) {
 }
 END_TEST
 
+static bool names_two(const scene *x) {
+  int64_t n = 0;
+  for (int64_t v = 0; v < x->o.n; v++) n += x->in[v];
+  return n >= 2;
+}
+
 /* Logits beyond any scale: statuses and finite numbers, and the budget in the blend's own terms. */
 START_TEST(test_huge) {
   rng g = {0x5A0};
@@ -198,6 +204,19 @@ START_TEST(test_huge) {
     ck_assert(b.blend.status >= 0 && b.blend.kl_student >= 0.0 && b.blend.kl_student <= budget * (1 + 1e-6));
     ck_assert_int_eq(trb_sample_sparse(NULL, &x.m.s.view, &x.list, &b, NULL, &draw), TRB_OK);
     ck_assert(draw.token >= 0 && draw.token < 60);
+    for (int32_t form = TRB_FORM_FULL; form <= TRB_FORM_GENERALIZED; form++) {
+      const trb_loss_options options = {sizeof options, form, 0, 0, NULL};
+      if (form == TRB_FORM_RENORMALIZED && !names_two(&x)) continue;
+      matrix grad = matrix_new(1, 60, 0, TRB_F32, 0.0f);
+      double loss;
+      trb_loss_row row;
+      const trb_status status =
+          trb_reverse_kl_sparse(NULL, &x.m.s.view, &x.list, NULL, &options, &loss, &grad.view, &row);
+      ck_assert_msg(status == TRB_OK ? isfinite(loss) : row.status == TRB_ROW_EMPTY || row.status == TRB_ROW_INFINITE,
+                    "form %d: loss %g, status %d", form, loss, row.status);
+      for (int64_t v = 0; v < 60; v++) ck_assert(isfinite(matrix_get(&grad.view, 0, v)));
+      matrix_free(&grad);
+    }
     scene_free(&x);
   }
 }
@@ -341,12 +360,6 @@ END_TEST
 /* ---- The loss ---- */
 
 static const char *const form_names[] = {"full", "truncated", "renormalized", "tail bucket", "generalized"};
-
-static bool names_two(const scene *x) {
-  int64_t n = 0;
-  for (int64_t v = 0; v < x->o.n; v++) n += x->in[v];
-  return n >= 2;
-}
 
 static void check_record(const scene *x, const trb_loss_row *row, const oracle_loss *want, const char *where) {
   long double p = 0, q = 0, entropy_p = 0, entropy_q = 0;
