@@ -692,7 +692,7 @@ typedef struct trb_head_options {
   size_t size;          /**< sizeof(trb_head_options) */
   trb_sgemm_fn sgemm;   /**< must be given */
   int64_t logits_bytes; /**< most bytes of logits that exist at a time, both models together, though always one row;
-                             0 means 64 MiB */
+                             0 means 256 MiB */
 } trb_head_options;
 
 /** Where trb_head_reverse_kl puts gradients; what is NULL is not computed. */

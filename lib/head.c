@@ -6,7 +6,7 @@
 
 #include "rows.h"
 
-static const int64_t DEFAULT_BYTES = INT64_C(64) << 20;
+static const int64_t DEFAULT_BYTES = INT64_C(256) << 20;
 
 /* Floats of a piece of weights: 4 MiB, or one row. */
 enum { PIECE = 1 << 20 };

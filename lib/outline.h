@@ -86,4 +86,7 @@ void trbi_masses_near(const trbi_pair *pair, const trbi_outline *outline, const 
                       double *mass);
 void trbi_masses_student(const trbi_pair *pair, const trbi_outline *outline, double *mass);
 
+/* sum (mu - p)+ by part, log2 Z being that of the blend at beta. */
+void trbi_excess_near(const trbi_pair *pair, const trbi_outline *outline, double beta, double log2_z, double *excess);
+
 #endif

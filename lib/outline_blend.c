@@ -138,3 +138,46 @@ void trbi_masses_student(const trbi_pair *pair, const trbi_outline *o, double *m
   for (int64_t i = 0; i < trbi_parts(pair); i++) mass[i] = o->part[i].both + o->part[i].alone;
   add_head(pair, o, 0.0, -pair->scale_student.norm, mass);
 }
+
+/* ---- Excess by part ---- */
+
+typedef struct excess_task {
+  const trbi_pair *pair;
+  const trbi_outline *outline;
+  float slope, center; /* h = slope d - center */
+  trbi_lean_excess part[TRBI_PARTS];
+} excess_task;
+
+static void excess_part(void *data, int64_t index) {
+  excess_task *task = data;
+  const trbi_outline *o = task->outline;
+  const trbi_range blocks = trbi_part(task->pair, index);
+  const bool calm = is_calm(&o->part[index], task->slope, task->center);
+  int64_t next = o->part[index].head_begin;
+  for (int64_t i = blocks.begin; i < blocks.end; i++) {
+    trbi_block block;
+    trbi_read_tail(task->pair, o, index, i, &next, &block);
+    const trbi_lean_excess one =
+        task->pair->kernels->lean_excess(block.s, block.t, block.padded, &o->lean, task->slope, task->center, calm);
+    task->part[index].excess += one.excess;
+    task->part[index].mass += one.mass;
+  }
+}
+
+/* The center of lean kernels is a float: what it is off by changes w by as much, relative. */
+void trbi_excess_near(const trbi_pair *pair, const trbi_outline *o, double beta, double log2_z, double *excess) {
+  const trbi_head *head = &o->head;
+  const double center = TRBI_LN2 * (log2_z - beta * o->shift);
+  excess_task task = {.pair = pair, .outline = o, .center = (float)center};
+  float more[TRBI_HEAD];
+  task.slope = (float)(beta * TRBI_LN2 * pair->scale_teacher.k);
+  trbi_each_part(pair, excess_part, &task);
+  pair->kernels->excess(head->s, head->t, trbi_padded(head->n), pair->scale_student, pair->scale_teacher, beta, log2_z,
+                        more);
+  for (int64_t i = 0; i < trbi_parts(pair); i++) {
+    const trbi_lean_excess *x = &task.part[i];
+    excess[i] = o->unit * (x->excess + ((double)task.center - center) * x->mass);
+    excess[i] = excess[i] > 0.0 ? excess[i] : 0.0;
+    for (int64_t j = o->part[i].head_begin; j < o->part[i].head_end; j++) excess[i] += (double)more[j];
+  }
+}

@@ -89,6 +89,11 @@ typedef struct trbi_lean_tilt {
   double divergence, change, mass, square, cube;
 } trbi_lean_tilt;
 
+/* Of tokens with h > 0: sum w - p, and sum w. */
+typedef struct trbi_lean_excess {
+  double excess, mass;
+} trbi_lean_excess;
+
 /* What a lean loss sums, if anything: any g, or none beyond 1 in size. */
 enum { TRBI_TERMS_NONE, TRBI_TERMS_CALM, TRBI_TERMS_ANY };
 
@@ -136,6 +141,8 @@ typedef struct trbi_kernels {
   /* `calm`: no |h| is above 1 */
   trbi_lean_tilt (*lean_tilt)(const float *s, const float *t, int64_t n, const trbi_lean *row, float slope,
                               float center, bool calm);
+  trbi_lean_excess (*lean_excess)(const float *s, const float *t, int64_t n, const trbi_lean *row, float slope,
+                                  float center, bool calm);
   /* sum p (e^g - 1 - g) = sum p log(p/q) - p + q, and the gradient if there is one, which may take the place of a row
    */
   double (*lean_loss)(const float *s, const float *t, int64_t n, const trbi_lean *row, const trbi_lean_loss *form,

@@ -141,6 +141,34 @@ static trbi_lean_tilt lean_tilt(const float *s, const float *t, int64_t n, const
   return calm ? lean_tilt_any(s, t, n, *row, slope, center, true) : lean_tilt_any(s, t, n, *row, slope, center, false);
 }
 
+ALWAYS_INLINE trbi_lean_excess lean_excess_any(const float *s, const float *t, int64_t n, trbi_lean row, float slope,
+                                               float center, bool calm) {
+  float excess[TRBI_LANES] = {0}, mass[TRBI_LANES] = {0};
+  for (int64_t i = 0; i < n; i += TRBI_LANES)
+    FOR_LANES (l) {
+      const lean_token v = lean_read(&row, s[i + l], t[i + l]);
+      const float p = weight_student(&row, v.x), h = fmaf(slope, v.d, -center);
+      float change;
+      if (calm) {
+        change = trbi_kl_term_near(p, h).change;
+      } else {
+        float y = fmaf(row.k_student, v.x, h * LOG2EF);
+        y = y < 127.0f ? y : 127.0f;
+        change = trbi_kl_term(p, trbi_exp2_lean(larger(y, -64.0f), 1.0f), h).change;
+      }
+      const float up = h > 0.0f ? 1.0f : 0.0f;
+      excess[l] = fmaf(up, change, excess[l]);
+      mass[l] = fmaf(up, p + change, mass[l]);
+    }
+  return (trbi_lean_excess){fold_floats(excess), fold_floats(mass)};
+}
+
+static trbi_lean_excess lean_excess(const float *s, const float *t, int64_t n, const trbi_lean *row, float slope,
+                                    float center, bool calm) {
+  return calm ? lean_excess_any(s, t, n, *row, slope, center, true)
+              : lean_excess_any(s, t, n, *row, slope, center, false);
+}
+
 /* p (e^g - 1 - g), g = log(q/p), is what a token adds to KL(p||q) as a sum of terms that are not negative. */
 ALWAYS_INLINE double lean_loss_any(const float *s, const float *t, int64_t n, trbi_lean row, trbi_lean_loss form,
                                    int32_t terms, float *grad) {

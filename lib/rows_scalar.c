@@ -511,6 +511,7 @@ const trbi_kernels TRBI_TABLE = {
     mend,
     moments,
     lean_tilt,
+    lean_excess,
     lean_loss,
     blend,
     blend_mass,

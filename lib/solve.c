@@ -223,16 +223,20 @@ static double value_of(const trbi_solver *solver, int64_t row) {
   return solver->values[solver->n_values == 1 ? 0 : row];
 }
 
-int32_t trbi_solve_row(const trbi_solver *solver, int64_t row, trb_blend *out, trbi_pair *pair, double *log2_z) {
+int32_t trbi_solve_row(const trbi_solver *solver, int64_t row, trb_blend *out, trbi_solved *solved) {
   trbi_summary summary;
   trbi_outline outline;
   trbi_search look;
-  const int32_t bad = survey(solver, row, pair, &summary, &outline, &look);
-  if (bad == 0)
-    finish(solver, &look, &summary, value_of(solver, row), out, log2_z);
-  else
+  const int32_t bad = survey(solver, row, &solved->pair, &summary, &outline, &look);
+  solved->known = false;
+  if (bad != 0) {
     *out = trbi_no_blend(bad, 1);
-  return bad;
+    return bad;
+  }
+  finish(solver, &look, &summary, value_of(solver, row), out, &solved->log2_z);
+  solved->known = solved->wanted && out->beta > 0.0 && look.outline != NULL && look.by == TRBI_BY_LEAN;
+  if (solved->known) trbi_excess_near(&solved->pair, &outline, out->beta, solved->log2_z, solved->excess);
+  return 0;
 }
 
 int32_t trbi_solve_listed(const trbi_solver *solver, const trb_sparse *teacher, int64_t row, trb_blend *out,
@@ -309,9 +313,8 @@ trb_status trbi_read_solver(trb_context *ctx, const trb_logits *student, const t
 
 static void solve_row(void *data, int64_t row) {
   solve_job *job = data;
-  trbi_pair pair;
-  double log2_z;
-  const int32_t bad = trbi_solve_row(&job->solver, row, &job->out[row], &pair, &log2_z);
+  trbi_solved solved = {.wanted = false};
+  const int32_t bad = trbi_solve_row(&job->solver, row, &job->out[row], &solved);
   if (bad != 0) trbi_tally_add(&job->tally, row, bad);
 }
 

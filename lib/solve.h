@@ -22,9 +22,17 @@ trb_status trbi_read_solver(trb_context *ctx, const trb_logits *student, const t
                             const double *values, int64_t n_values, bool by_beta, const trb_solve_options *options,
                             trbi_solver *out);
 
-/* Solves a row: its blend, the pair with the scales of p and q, and log2 Z: mu = p^(1-beta) q^beta / Z. Returns 0 or a
- * negative row status, which the blend then has, too. */
-int32_t trbi_solve_row(const trbi_solver *solver, int64_t row, trb_blend *out, trbi_pair *pair, double *log2_z);
+/* What goes on from a row that was solved. */
+typedef struct trbi_solved {
+  trbi_pair pair;            /* with the scales of p and q */
+  double log2_z;             /* mu = p^(1-beta) q^beta / Z */
+  bool wanted;               /* set by the caller: the excess below, where it can be had by a lean kernel */
+  bool known;                /* it could */
+  double excess[TRBI_PARTS]; /* sum (mu - p)+ by part */
+} trbi_solved;
+
+/* Solves a row. Returns 0 or a negative row status, which the blend then has, too. */
+int32_t trbi_solve_row(const trbi_solver *solver, int64_t row, trb_blend *out, trbi_solved *solved);
 
 /* The same with a teacher known by a list, which comes with it. */
 int32_t trbi_solve_listed(const trbi_solver *solver, const trb_sparse *teacher, int64_t row, trb_blend *out,

@@ -24,6 +24,7 @@ typedef struct verify_job {
 
 /* A row that was solved, and what its filters leave if there are any. */
 typedef struct target {
+  const trbi_solved *solved;
   const trbi_pair *pair;
   double beta, log2_z;
   const trbi_filtered *filtered; /* NULL: all of mu */
@@ -62,9 +63,11 @@ static void excess_block(void *data, int64_t part, const trbi_block *block) {
 /* By part; returns the sum, which is the total variation between mu and p. */
 static double find_excess(const target *mu, double *part) {
   excess_task task = {.mu = mu};
+  const bool known = mu->filtered == NULL && mu->solved->known;
+  const double *of = known ? mu->solved->excess : task.part;
   double sum = 0.0;
-  trbi_each_block(mu->pair, excess_block, &task);
-  for (int i = 0; i < TRBI_PARTS; i++) sum += part[i] = task.part[i];
+  if (!known) trbi_each_block(mu->pair, excess_block, &task);
+  for (int64_t i = 0; i < trbi_parts(mu->pair); i++) sum += part[i] = of[i];
   return sum;
 }
 
@@ -83,14 +86,20 @@ static int64_t find_place(const double *x, int64_t n, double *at) {
   return place;
 }
 
-/* The token at which the running sum of the excess passes `at`. */
+/* The token at which the running sum of the excess passes `at`. The part is chosen by what is known of all, and then
+ * measured itself. */
 static int64_t draw_excess(const target *mu, const double *part, double at) {
-  double sum[TRBI_BLOCK];
+  double sum[TRBI_BLOCK], all = 0.0;
   float excess[TRBI_BLOCK];
   trbi_block block;
-  const trbi_range blocks = trbi_part(mu->pair, find_place(part, TRBI_PARTS, &at));
+  const int64_t chosen = find_place(part, TRBI_PARTS, &at);
+  const trbi_range blocks = trbi_part(mu->pair, chosen);
+  for (int64_t i = blocks.begin; i < blocks.end; i++) {
+    trbi_read_block(mu->pair, i, &block);
+    all += read_excess(mu, &block, excess);
+  }
   int64_t last = blocks.begin;
-  double rest = at;
+  double rest = at / part[chosen] * all;
   for (int64_t i = blocks.begin; i < blocks.end; i++) {
     trbi_read_block(mu->pair, i, &block);
     const double mass = read_excess(mu, &block, excess);
@@ -155,18 +164,18 @@ static void describe(const verify_job *job, const target *mu, const trb_blend *b
 static int32_t judge(const verify_job *job, int64_t row, int64_t proposal, trb_blend *blend, trb_verdict *out) {
   const trbi_solver *solver = &job->solver;
   const trb_logits *teacher = solver->lone ? NULL : solver->teacher;
-  trbi_pair pair;
+  const bool filters = trbi_has_filter(&job->sampler);
+  trbi_solved solved = {.wanted = proposal >= 0 && !filters};
   trbi_filtered filtered;
-  target mu = {.pair = &pair};
-  int32_t bad = trbi_solve_row(solver, row, blend, &pair, &mu.log2_z);
+  int32_t bad = trbi_solve_row(solver, row, blend, &solved);
   if (bad != 0) return bad;
-  out->argmax_teacher = solver->lone ? -1 : trbi_argmax_teacher(&pair);
+  out->argmax_teacher = solver->lone ? -1 : trbi_argmax_teacher(&solved.pair);
   if (proposal < 0)
     return trbi_draw_row(&solver->crew, solver->student, teacher, blend, &job->sampler, row, &out->draw);
   if (!(trbi_load(solver->student, row, proposal) > -INFINITY)) return TRB_ROW_IMPOSSIBLE;
-  mu.beta = blend->beta;
-  pair = trbi_pair_at(&pair, mu.beta);
-  if (trbi_has_filter(&job->sampler)) {
+  const trbi_pair pair = trbi_pair_at(&solved.pair, blend->beta);
+  target mu = {.solved = &solved, .pair = &pair, .beta = blend->beta, .log2_z = solved.log2_z};
+  if (filters) {
     bad = trbi_filter_row(&solver->crew, solver->student, teacher, blend, &job->sampler, row, &filtered);
     if (bad != 0) return bad;
     mu.filtered = &filtered;

@@ -214,6 +214,15 @@ static void run_calm_tilt(const trbi_kernels *k, const scene *x, output *o) {
   memcpy(o->number, &sum, sizeof sum);
 }
 
+static void run_lean_excess(const trbi_kernels *k, const scene *x, output *o) {
+  const trbi_lean_excess any =
+      k->lean_excess(x->tame_s, x->tame_t, x->n, &x->lean, (float)(0.7 * x->beta), (float)x->center, false);
+  const trbi_lean_excess calm = k->lean_excess(x->tame_s, x->tame_t, x->n, &x->lean, (float)x->beta * 0.5f / x->reach,
+                                               (float)x->center * 0.9f, true);
+  memcpy(o->number, &any, sizeof any);
+  memcpy(o->number + 2, &calm, sizeof calm);
+}
+
 static void lean_loss(const trbi_kernels *k, const scene *x, int32_t terms, output *o) {
   trbi_lean_loss form = {terms, (float)(0.7 * x->lean.k_teacher), (float)x->center, (float)exp(x->center), 0.3f, -0.1f};
   if (terms == TRBI_TERMS_CALM) form.slope = 0.5f / x->reach;
@@ -307,6 +316,7 @@ static const kernel kernels[] = {
     {"moments", run_moments},
     {"lean tilt", run_lean_tilt},
     {"lean tilt, calm", run_calm_tilt},
+    {"lean excess", run_lean_excess},
     {"lean gradient", run_lean_gradient},
     {"lean loss, calm", run_calm_loss},
     {"lean loss", run_lean_loss},
