@@ -1,5 +1,5 @@
 /* verify.c - proposals of the student become tokens of the behavior: exact speculative sampling (arXiv 2609.36601,
- * docs/math.md, section 11).
+ * docs/math.md, section 19).
  *
  * One random number decides a row. Below the acceptance a it accepts; from there on what is left of it, (u - a)/(1 -
  * a), is uniform again and draws the correction. With h = log(mu/p) both a = e^h and the excess p (e^h - 1) are taken
