@@ -26,8 +26,8 @@
  *   independent; NULL may be used by any number of threads at once. A context survives fork(): the child may go on
  *   using its copy.
  * - Functions on logits allocate nothing once a context exists: a call uses at most 64 KiB of the stack of each thread
- *   that works. Functions that call models or make rollouts, and trb_auroc, take memory from the context's allocator,
- *   or from malloc without a context.
+ *   that works. Functions that call models or make rollouts, those on heads, and trb_auroc, take memory from the
+ *   context's allocator, or from malloc without a context.
  * - Every result is the same to the last bit for any number of threads, split of a batch, stride and instruction set.
  */
 #ifndef TRB_H
@@ -710,7 +710,7 @@ typedef struct trb_head_grad {
  *  gradient goes back through the student's head. No more than logits_bytes of logits ever exist. Gradients are those
  *  of sum weight[r] loss[r]; a row without a result adds nothing to any of them.
  *
- *  Takes memory from the context's allocator: the logits, and 4 MiB for pieces of weights that are not floats. For one
+ *  Takes memory for the logits, and 4 MiB for pieces of weights that are not floats. For one
  *  BLAS with its settings and one logits_bytes the results are the same bits, whatever the context.
  *  @param rows      >= 0
  *  @param weight    [rows] as for trb_reverse_kl

@@ -7,7 +7,8 @@
 static const named_suite suites[] = {
     {"random", random_suite}, {"decoder", decoder_suite}, {"adamw", adamw_suite},     {"checkpoint", checkpoint_suite},
     {"llama2", llama2_suite}, {"task", task_suite},       {"metrics", metrics_suite}, {"stats", stats_suite},
-    {"report", report_suite}, {"lm", lm_suite},           {"method", method_suite},   {"jobs", jobs_suite},
+    {"report", report_suite}, {"lm", lm_suite},           {"blocks", blocks_suite},   {"method", method_suite},
+    {"jobs", jobs_suite},
 };
 
 int main(int argc, char **argv) {

@@ -14,6 +14,7 @@ Suite *metrics_suite(void);
 Suite *stats_suite(void);
 Suite *report_suite(void);
 Suite *lm_suite(void);
+Suite *blocks_suite(void);
 Suite *method_suite(void);
 Suite *jobs_suite(void);
 
