@@ -6,9 +6,9 @@
 #include "rows.h"
 #include "writer.h"
 
-trb_status trbi_blocks_new(trbi_writer *w, int64_t rows) {
+trb_status trbi_proposals_new(trbi_writer *w, int64_t rows) {
   const trbi_allocator memory = trbi_allocator_of(w->ctx);
-  trbi_blocks *b = &w->blocks;
+  trbi_proposals *b = &w->blocks;
   const trbi_array arrays[] = {{&b->offset, w->batch + 1, sizeof *b->offset},
                                {&b->count, w->batch, sizeof *b->count},
                                {&b->token, rows, sizeof *b->token},
@@ -48,7 +48,7 @@ static bool goes_on(const trbi_writer *w, int64_t i, int64_t k) {
 /* Draws from the student, as trb_sample does, whatever filters mu has. */
 static trb_status draw(trbi_writer *w, const trb_logits *rows) {
   const double zero = 0.0;
-  trbi_blocks *b = &w->blocks;
+  trbi_proposals *b = &w->blocks;
   const trb_sampler sampler = {.size = sizeof sampler,
                                .seed = w->behavior.sampler.seed,
                                .stream = b->stream,
@@ -66,7 +66,7 @@ static trb_status draw(trbi_writer *w, const trb_logits *rows) {
 /* Puts the answers and what was drawn from them in their places. */
 static void place(trbi_writer *w, int64_t k) {
   const size_t row_bytes = (size_t)trbi_row_bytes(&w->student);
-  trbi_blocks *b = &w->blocks;
+  trbi_proposals *b = &w->blocks;
   int64_t q = 0;
   for (int64_t i = 0; i < w->n_active; i++) {
     if (!goes_on(w, i, k)) continue;
@@ -81,7 +81,7 @@ static void place(trbi_writer *w, int64_t k) {
 /* Closes the gaps behind blocks that got fewer rows than there is room for. */
 static void close_gaps(trbi_writer *w) {
   const size_t row_bytes = (size_t)trbi_row_bytes(&w->student);
-  trbi_blocks *b = &w->blocks;
+  trbi_proposals *b = &w->blocks;
   b->offset[0] = 0;
   for (int64_t i = 0; i < w->n_active; i++) {
     const int64_t to = b->offset[i], from = row_of(w, i, 0), n = b->count[i];
@@ -116,7 +116,7 @@ static trb_status propose(trbi_writer *w) {
 
 /* Asks the teacher about all proposals at once. */
 static trb_status ask_teacher(trbi_writer *w, trb_logits *out) {
-  const trbi_blocks *b = &w->blocks;
+  const trbi_proposals *b = &w->blocks;
   for (int64_t i = 0; i < w->n_active; i++)
     w->queries[i] = trbi_query_of(w, w->active[i], b->count[i] - 1, b->count[i]);
   return trbi_ask_rows(w, true, w->logits_teacher, w->n_active, b->offset[w->n_active], out);
@@ -124,7 +124,7 @@ static trb_status ask_teacher(trbi_writer *w, trb_logits *out) {
 
 static trb_status verify(trbi_writer *w, const trb_logits *student, const trb_logits *teacher) {
   const trb_rollout_options *o = &w->behavior.options;
-  trbi_blocks *b = &w->blocks;
+  trbi_proposals *b = &w->blocks;
   trb_sampler sampler = w->behavior.sampler;
   sampler.stream = b->stream;
   sampler.index = b->index;
@@ -142,14 +142,14 @@ static trb_status verify(trbi_writer *w, const trb_logits *student, const trb_lo
 }
 
 /* Rows of block i that were read. */
-static int64_t rows_read(const trbi_blocks *b, int64_t i) {
+static int64_t rows_read(const trbi_proposals *b, int64_t i) {
   int64_t n = 0;
   while (n < b->count[i] && b->verdict[b->offset[i] + n].draw.status != TRB_ROW_SKIPPED) n++;
   return n;
 }
 
 static trb_status find_entropies(trbi_writer *w, const trb_logits *model, double *out) {
-  const trbi_blocks *b = &w->blocks;
+  const trbi_proposals *b = &w->blocks;
   trb_status status = TRB_OK;
   for (int64_t i = 0; i < w->n_active && (status == TRB_OK || status == TRB_EROWS); i++) {
     trb_logits rows = *model;
@@ -161,7 +161,7 @@ static trb_status find_entropies(trbi_writer *w, const trb_logits *model, double
 }
 
 /* What stands at a row. */
-static trbi_token token_at(const trbi_blocks *b, int64_t row) {
+static trbi_token token_at(const trbi_proposals *b, int64_t row) {
   const trb_verdict *x = &b->verdict[row];
   const trb_blend *blend = &b->blend[row];
   trbi_token t = {.id = x->draw.token, .status = x->draw.status < 0 ? x->draw.status : blend->status};
@@ -183,7 +183,7 @@ static trbi_token token_at(const trbi_blocks *b, int64_t row) {
 
 /* Appends what stands, keeps the teacher's rows of it, and lets finished sequences out. */
 static void take_verdicts(trbi_writer *w, const trb_logits *student, const trb_logits *teacher) {
-  const trbi_blocks *b = &w->blocks;
+  const trbi_proposals *b = &w->blocks;
   int64_t stay = 0;
   for (int64_t i = 0; i < w->n_active; i++) {
     const int64_t sequence = w->active[i], n = rows_read(b, i);

@@ -100,7 +100,7 @@ static trb_status take_rows(trbi_writer *w, int64_t common) {
                                {&w->logits_teacher, b->needs_teacher ? rows : 0, (size_t)trbi_row_bytes(&w->teacher)}};
   w->logits = trbi_take_arrays(w->ctx, &memory, arrays, sizeof arrays / sizeof arrays[0]);
   if (w->logits == NULL) return TRB_ENOMEM;
-  return w->length > 0 ? trbi_blocks_new(w, rows) : trbi_step_new(w->ctx, b, w->batch, common, &w->step);
+  return w->length > 0 ? trbi_proposals_new(w, rows) : trbi_step_new(w->ctx, b, w->batch, common, &w->step);
 }
 
 /* The object with its prompts. */

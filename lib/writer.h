@@ -6,7 +6,7 @@
 #include "model.h"
 
 /* Room for a block of proposals of every active sequence (block.c). Rows of a sequence are one behind the other. */
-typedef struct trbi_blocks {
+typedef struct trbi_proposals {
   void *memory;
   int64_t *offset;  /* [batch + 1] its first row */
   int64_t *count;   /* [batch] its rows */
@@ -18,7 +18,7 @@ typedef struct trbi_blocks {
   trb_verdict *verdict;
   double *entropy_student, *entropy_teacher;
   unsigned char *answer; /* [batch, vocab] the student's, before they are put in their places */
-} trbi_blocks;
+} trbi_proposals;
 
 typedef struct trbi_writer {
   trb_context *ctx;
@@ -29,7 +29,7 @@ typedef struct trbi_writer {
   int64_t length;            /* most proposals of a block; 0: none are made */
   trbi_rollouts *r;
   trbi_step step;
-  trbi_blocks blocks;
+  trbi_proposals blocks;
 
   void *sequences, *logits;         /* memory of the arrays below */
   int64_t *prompt, *room, *sampled; /* [n] tokens of the prompt, most and present tokens of the response */
@@ -68,6 +68,6 @@ int32_t trbi_append(trbi_writer *w, int64_t sequence, const trbi_token *token, b
 trb_status trbi_advance_by_token(trbi_writer *w);
 trb_status trbi_advance_by_block(trbi_writer *w);
 
-trb_status trbi_blocks_new(trbi_writer *w, int64_t rows);
+trb_status trbi_proposals_new(trbi_writer *w, int64_t rows);
 
 #endif

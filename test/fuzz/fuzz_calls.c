@@ -200,6 +200,30 @@ static void fuzz_align(input *in, const trb_logits *view) {
   trb_mask_tokens(NULL, view, from, take_byte(in) % 4);
 }
 
+/* Lists of any ids and numbers: blends within their budget, tokens of the vocabulary, losses that are not negative. */
+static void fuzz_lists(input *in, const trb_logits *s) {
+  int64_t ids[MOST_ROWS * MOST_IDS], offset[MOST_ROWS + 1] = {0};
+  float log_q[MOST_ROWS * MOST_IDS];
+  for (int i = 0; i < MOST_ROWS * MOST_IDS; i++) {
+    ids[i] = take_byte(in) % 12 - 1;
+    log_q[i] = take_byte(in) < 240 ? -0.05f * (float)take_byte(in) : (float)take_number(in);
+  }
+  for (int r = 0; r < MOST_ROWS; r++) offset[r + 1] = offset[r] + take_byte(in) % (MOST_IDS + 1);
+  const trb_sparse lists = {ids, log_q, offset, 0, take_byte(in) < 128 ? 0.0 : 1e-3};
+  const double budget = fabs(take_number(in));
+  trb_sparse_blend blend[MOST_ROWS];
+  trb_draw draw[MOST_ROWS];
+  double loss[MOST_ROWS];
+  trb_loss_row rows[MOST_ROWS];
+  if (trb_solve_sparse(NULL, s, &lists, &budget, 1, NULL, blend) == TRB_EINVAL) return;
+  for (int64_t r = 0; r < s->rows; r++) check_blends(&blend[r].blend, 1, budget);
+  trb_sample_sparse(NULL, s, &lists, blend, NULL, draw);
+  for (int64_t r = 0; r < s->rows; r++)
+    REQUIRE(draw[r].status < 0 ? draw[r].token == -1 : draw[r].token >= 0 && draw[r].token < s->vocab);
+  trb_reverse_kl_sparse(NULL, s, &lists, NULL, NULL, loss, NULL, rows);
+  for (int64_t r = 0; r < s->rows; r++) REQUIRE(rows[r].status < 0 ? !(loss[r] < INFINITY) : loss[r] >= 0.0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   input in = {data, size};
   const uint8_t what = take_byte(&in);
@@ -222,6 +246,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     break;
   default:
     fuzz_align(&in, &s);
+    fuzz_lists(&in, &s);
   }
   for (int i = 0; i < 3; i++) free(memory[i]);
   return 0;
