@@ -173,7 +173,7 @@ void trbi_excess_near(const trbi_pair *pair, const trbi_outline *o, double beta,
   task.slope = (float)(beta * TRBI_LN2 * pair->scale_teacher.k);
   trbi_each_part(pair, excess_part, &task);
   pair->kernels->excess(head->s, head->t, trbi_padded(head->n), pair->scale_student, pair->scale_teacher, beta, log2_z,
-                        more);
+                        0.0, more);
   for (int64_t i = 0; i < trbi_parts(pair); i++) {
     const trbi_lean_excess *x = &task.part[i];
     excess[i] = o->unit * (x->excess + ((double)task.center - center) * x->mass);

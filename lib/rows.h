@@ -154,9 +154,9 @@ typedef struct trbi_kernels {
   /* its largest value, and the sum of its powers relative to that */
   void (*blend_mass)(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher, double beta,
                      double *max, double *mass);
-  /* (mu - p)+ of the blend, where mu = w and center is log2 Z; returns its sum */
+  /* (mu - p)+ of the blend, log2 Z = center + more; returns its sum */
   double (*excess)(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher, double beta,
-                   double center, float *out);
+                   double center, double more, float *out);
   /* sum 2^y */
   double (*mass)(const float *y, int64_t n);
   trbi_loss_sums (*reverse_kl)(const float *s, const float *t, const uint8_t *support, int64_t n, trbi_scale student,

@@ -333,15 +333,15 @@ static void blend_mass(const float *s, const float *t, int64_t n, trbi_scale stu
 
 /* With h = beta log(q/p) - log Z the excess is p (e^h - 1), which is exactly 0 where both are the same. */
 static double excess(const float *s, const float *t, int64_t n, trbi_scale student, trbi_scale teacher, double beta,
-                     double center, float *restrict out) {
+                     double center, double more, float *restrict out) {
   double sum[TRBI_LANES] = {0};
   for (int64_t i = 0; i < n; i += TRBI_LANES)
     FOR_LANES (l) {
       const token v = read_token(student, teacher, s[i + l], t[i + l]);
-      const double ratio = v.both ? fma(beta, v.b - v.a, -center) : -1e30;
-      const float p = trbi_exp2(v.a), w = trbi_exp2(log2_blend(v, beta, center));
-      const float more = trbi_kl_term(p, w, natural(ratio)).change;
-      out[i + l] = ratio > 0.0 ? more : 0.0f;
+      const double ratio = v.both ? fma(beta, v.b - v.a, -center) - more : -1e30;
+      const float p = trbi_exp2(v.a), w = trbi_exp2(log2_blend(v, beta, center) - more);
+      const float change = trbi_kl_term(p, w, natural(ratio)).change;
+      out[i + l] = ratio > 0.0 ? change : 0.0f;
       sum[l] += (double)out[i + l];
     }
   return fold(sum);

@@ -42,9 +42,12 @@ static trbi_point make_point(double beta, double center, const trbi_tilt *sum, d
   const double z = 1.0 + sum->change;
   const double mean_h = (sum->divergence + sum->change) / z, square_h = sum->square / z;
   const double spread = fmax(0.0, square_h - mean_h * mean_h); /* Var_mu h = beta^2 A'' */
+  const double more = TRBI_LOG2E * trbi_log1p(sum->change);
   const double skew = sum->cube / z - 3.0 * mean_h * square_h + 2.0 * mean_h * mean_h * mean_h;
   return (trbi_point){.beta = beta,
-                      .log2_z = center + TRBI_LOG2E * trbi_log1p(sum->change),
+                      .log2_z = center + more,
+                      .center = center,
+                      .more = more,
                       .kl_student = fmax(0.0, (sum->divergence - trbi_kl_excess(sum->change)) / z),
                       .mean = TRBI_LN2 * sum->ratio / z,
                       .variance = beta > 1e-100 ? spread / (beta * beta) : old_variance,
@@ -73,7 +76,8 @@ trbi_point trbi_look(trbi_search *search, double beta) {
 trbi_point trbi_shift(const trbi_point *at, double x) {
   trbi_point to = *at;
   to.beta += x;
-  to.log2_z += TRBI_LOG2E * x * (at->mean + x * (at->variance / 2.0 + x * at->third / 6.0));
+  to.more += TRBI_LOG2E * x * (at->mean + x * (at->variance / 2.0 + x * at->third / 6.0));
+  to.log2_z = to.center + to.more;
   to.mean += x * (at->variance + x * at->third / 2.0);
   to.variance += x * at->third;
   to.kl_student +=

@@ -8,7 +8,9 @@
 /* What a blend is at one beta. */
 typedef struct trbi_point {
   double beta;
-  double log2_z;     /* A(beta) in bits: a center in nats would lose the last place of huge exponents */
+  double log2_z; /* A(beta) in bits: a center in nats would lose the last place of huge exponents */
+  double center; /* log2_z = center + more, where a huge center may swallow the rest */
+  double more;
   double kl_student; /* KL(mu||p) */
   double mean;       /* E_mu log(q/p) = A'(beta) */
   double variance;   /* Var_mu log(q/p) = A''(beta) */

@@ -206,17 +206,16 @@ trb_blend trbi_no_blend(int32_t status, int32_t passes) {
 
 /* Finds the blend of a row that was read. */
 static void finish(const trbi_solver *solver, trbi_search *look, const trbi_summary *summary, double value,
-                   trb_blend *out, double *log2_z) {
-  trbi_point at = {0};
+                   trb_blend *out, trbi_point *at) {
+  *at = (trbi_point){0};
   const int32_t status =
-      solver->by_beta ? find_at(look, summary, value, &at) : find_within(solver, look, summary, value, &at);
-  *out = describe(look->pair, summary, &at);
-  describe_masses(look, at.beta, out->mass);
+      solver->by_beta ? find_at(look, summary, value, at) : find_within(solver, look, summary, value, at);
+  *out = describe(look->pair, summary, at);
+  describe_masses(look, at->beta, out->mass);
   out->status = status;
-  out->support = summary->tokens_student - (at.beta > 0.0 ? (int64_t)summary->student_only : 0);
+  out->support = summary->tokens_student - (at->beta > 0.0 ? (int64_t)summary->student_only : 0);
   out->passes = look->passes;
   if (solver->lone) out->kl_teacher = out->reverse_kl = out->lse_teacher = NAN;
-  *log2_z = at.log2_z;
 }
 
 static double value_of(const trbi_solver *solver, int64_t row) {
@@ -233,9 +232,12 @@ int32_t trbi_solve_row(const trbi_solver *solver, int64_t row, trb_blend *out, t
     *out = trbi_no_blend(bad, 1);
     return bad;
   }
-  finish(solver, &look, &summary, value_of(solver, row), out, &solved->log2_z);
+  trbi_point at;
+  finish(solver, &look, &summary, value_of(solver, row), out, &at);
+  solved->center = at.center;
+  solved->more = at.more;
   solved->known = solved->wanted && out->beta > 0.0 && look.outline != NULL && look.by == TRBI_BY_LEAN;
-  if (solved->known) trbi_excess_near(&solved->pair, &outline, out->beta, solved->log2_z, solved->excess);
+  if (solved->known) trbi_excess_near(&solved->pair, &outline, out->beta, at.log2_z, solved->excess);
   return 0;
 }
 
@@ -250,7 +252,9 @@ int32_t trbi_solve_listed(const trbi_solver *solver, const trb_sparse *teacher, 
   }
   trbi_search look = {.pair = &pair, .list = list, .passes = 1};
   trbi_summarize_listed(list, &summary);
-  finish(solver, &look, &summary, value_of(solver, row), out, log2_z);
+  trbi_point at;
+  finish(solver, &look, &summary, value_of(solver, row), out, &at);
+  *log2_z = at.log2_z;
   return 0;
 }
 

@@ -25,7 +25,7 @@ trb_status trbi_read_solver(trb_context *ctx, const trb_logits *student, const t
 /* What goes on from a row that was solved. */
 typedef struct trbi_solved {
   trbi_pair pair;            /* with the scales of p and q */
-  double log2_z;             /* mu = p^(1-beta) q^beta / Z */
+  double center, more;       /* log2 Z is their sum, mu = p^(1-beta) q^beta / Z; a huge center may swallow the rest */
   bool wanted;               /* set by the caller: the excess below, where it can be had by a lean kernel */
   bool known;                /* it could */
   double excess[TRBI_PARTS]; /* sum (mu - p)+ by part */

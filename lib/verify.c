@@ -26,7 +26,7 @@ typedef struct verify_job {
 typedef struct target {
   const trbi_solved *solved;
   const trbi_pair *pair;
-  double beta, log2_z;
+  double beta, center, more;     /* log2 Z in two parts */
   const trbi_filtered *filtered; /* NULL: all of mu */
   double log2_share;
 } target;
@@ -37,7 +37,7 @@ typedef struct target {
 static double read_excess(const target *mu, const trbi_block *block, float *excess) {
   const trbi_pair *pair = mu->pair;
   const double sum = pair->kernels->excess(block->s, block->t, block->padded, pair->scale_student, pair->scale_teacher,
-                                           mu->beta, mu->log2_z + mu->log2_share, excess);
+                                           mu->beta, mu->center, mu->more + mu->log2_share, excess);
   if (mu->filtered == NULL) return sum;
   bool in[TRBI_BLOCK];
   double kept = 0.0;
@@ -123,7 +123,7 @@ static double log2_ratio(const target *mu, int64_t token) {
   if (mu->beta == 0.0) return 0.0;
   const double a = trbi_log2_probability(pair->student, pair->row, pair->scale_student, token);
   const double b = trbi_log2_probability(pair->teacher, pair->row, pair->scale_teacher, token);
-  return b > -INFINITY ? fma(mu->beta, b - a, -mu->log2_z) : -INFINITY;
+  return b > -INFINITY ? fma(mu->beta, b - a, -mu->center) - mu->more : -INFINITY;
 }
 
 static bool may_draw(const target *mu, int64_t token) {
@@ -138,8 +138,9 @@ static double accept_with(const target *mu, int64_t proposal) {
   return ratio >= 0.0 ? 1.0 : trbi_exp(TRBI_LN2 * ratio);
 }
 
-/* What stands where `proposal` was. If nothing exceeds p by more than rounding, mu is p. */
-static void decide(const target *mu, int64_t proposal, double u, trb_verdict *out) {
+/* What stands where `proposal` was. If nothing exceeds p by more than rounding, mu is p. Not inlined: what it needs of
+ * the stack the solve before it has had. */
+static __attribute__((noinline)) void decide(const target *mu, int64_t proposal, double u, trb_verdict *out) {
   double part[TRBI_PARTS] = {0};
   out->acceptance = accept_with(mu, proposal);
   out->tv = mu->beta == 0.0 && mu->filtered == NULL ? 0.0 : find_excess(mu, part);
@@ -174,7 +175,7 @@ static int32_t judge(const verify_job *job, int64_t row, int64_t proposal, trb_b
     return trbi_draw_row(&solver->crew, solver->student, teacher, blend, &job->sampler, row, &out->draw);
   if (!(trbi_load(solver->student, row, proposal) > -INFINITY)) return TRB_ROW_IMPOSSIBLE;
   const trbi_pair pair = trbi_pair_at(&solved.pair, blend->beta);
-  target mu = {.solved = &solved, .pair = &pair, .beta = blend->beta, .log2_z = solved.log2_z};
+  target mu = {.solved = &solved, .pair = &pair, .beta = blend->beta, .center = solved.center, .more = solved.more};
   if (filters) {
     bad = trbi_filter_row(&solver->crew, solver->student, teacher, blend, &job->sampler, row, &filtered);
     if (bad != 0) return bad;

@@ -252,7 +252,7 @@ static void run_blend_mass(const trbi_kernels *k, const scene *x, output *o) {
 }
 
 static void run_excess(const trbi_kernels *k, const scene *x, output *o) {
-  o->number[0] = k->excess(x->s, x->t, x->n, x->student, x->teacher, x->beta, x->center, o->x[0]);
+  o->number[0] = k->excess(x->s, x->t, x->n, x->student, x->teacher, x->beta, x->center, 0.3, o->x[0]);
 }
 
 static void run_mass(const trbi_kernels *k, const scene *x, output *o) {
