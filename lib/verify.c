@@ -12,6 +12,7 @@
 #include "rollouts.h"
 #include "solve.h"
 #include "tally.h"
+#include "weights.h"
 
 typedef struct verify_job {
   trbi_solver solver;

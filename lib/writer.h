@@ -1,4 +1,4 @@
-/* writer.h - a rollout under way: the loop of rollout.c, and the two ways to go on by a step. */
+/* writer.h - a rollout under way, what the loop of rollout.c and both kinds of steps share. */
 #ifndef TRBI_WRITER_H
 #define TRBI_WRITER_H
 
