@@ -139,16 +139,18 @@ static double accept_with(const target *mu, int64_t proposal) {
   return ratio >= 0.0 ? 1.0 : trbi_exp(TRBI_LN2 * ratio);
 }
 
-/* What stands where `proposal` was. If nothing exceeds p by more than rounding, mu is p. Not inlined: what it needs of
- * the stack the solve before it has had. */
+/* What stands where `proposal` was. If nothing exceeds p by more than rounding, mu is p. Logits further apart than
+ * 2^52 leave h no bits below 1, and the sum may pass 1. Not inlined: what it needs of the stack the solve before it has
+ * had. */
 static __attribute__((noinline)) void decide(const target *mu, int64_t proposal, double u, trb_verdict *out) {
   double part[TRBI_PARTS] = {0};
   out->acceptance = accept_with(mu, proposal);
-  out->tv = mu->beta == 0.0 && mu->filtered == NULL ? 0.0 : find_excess(mu, part);
-  const bool accepted = u < out->acceptance || !(out->tv > 0.0);
+  const double excess = mu->beta == 0.0 && mu->filtered == NULL ? 0.0 : find_excess(mu, part);
+  const bool accepted = u < out->acceptance || !(excess > 0.0);
+  out->tv = fmin(excess, 1.0);
   out->verdict = accepted ? TRB_VERDICT_ACCEPTED : TRB_VERDICT_CORRECTED;
   out->draw.token =
-      accepted ? proposal : draw_excess(mu, part, (u - out->acceptance) / (1.0 - out->acceptance) * out->tv);
+      accepted ? proposal : draw_excess(mu, part, (u - out->acceptance) / (1.0 - out->acceptance) * excess);
 }
 
 /* The logarithms of the token that stands. */
