@@ -2,7 +2,8 @@
 #
 # Variables that may be set on the command line or in the environment:
 #   CC AR CFLAGS CPPFLAGS LDFLAGS    compiler, archiver and their flags
-#   PREFIX LIBDIR INCLUDEDIR MANDIR  where to install; DESTDIR is put in front of each
+#   PREFIX LIBDIR INCLUDEDIR MANDIR DOCDIR
+#                                    where to install; DESTDIR is put in front of each
 #   VARIANT                          products go to build/$(VARIANT); see "Variants" below
 #   TRB_TEST_SCALE                   multiplies the number of random rows that the tests try
 #
@@ -14,6 +15,7 @@ PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
+DOCDIR ?= $(PREFIX)/share/doc/libtrb
 INSTALL ?= install
 PKG_CONFIG ?= pkg-config
 PYTHON ?= python3
@@ -348,6 +350,17 @@ docs: ## make the HTML reference in build/docs (doxygen)
 	@mkdir -p build/docs
 	TRB_VERSION=$(VERSION) doxygen docs/Doxyfile
 
+# ---- Bindings -------------------------------------------------------------------------------------------------------
+
+# BINDINGS="python rust" tests only these; SKIPPED=fail takes no missing tool for an excuse.
+.PHONY: declarations check-bindings wheel
+declarations: ## write what the bindings declare of trb.h
+	$(PYTHON) examples/declarations write
+check-bindings: all ## test the bindings, those whose tools are here (make deps-bindings)
+	PYTHON='$(PYTHON)' SKIPPED='$(SKIPPED)' sh test/bindings/run.sh $(B) build/bindings $(BINDINGS)
+wheel: all ## make and try a Python wheel that carries the library: build/wheel (make deps-bindings)
+	PYTHON='$(PYTHON)' sh test/bindings/wheel.sh $(B)/$(SHARED) build/wheel
+
 # ---- Installing -----------------------------------------------------------------------------------------------------
 
 # trb.pc and the CMake package find the tree from where they lie if LIBDIR and INCLUDEDIR are below PREFIX, so that an
@@ -373,10 +386,13 @@ FILL = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@MAJOR@|$(MAJOR)|g' -e 's|@SHARED
 # Every exported function is a name of the manual page.
 FUNCTIONS := $(shell sed -n 's/^ *\(trb_[a-z0-9_]*\);.*/\1/p' lib/libtrb.map)
 
+# The guides keep their places, because they link to each other.
+GUIDES := README.md CHANGELOG.md $(wildcard docs/*.md docs/*.svg)
+
 .PHONY: install
-install: all ## install library, header, trb.pc, CMake package and manual page
+install: all ## install library, header, trb.pc, CMake package, manual pages and guides
 	$(INSTALL) -d '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(LIBDIR)/cmake/trb' \
-	    '$(DESTDIR)$(MANDIR)/man3'
+	    '$(DESTDIR)$(MANDIR)/man3' '$(DESTDIR)$(DOCDIR)/docs'
 	$(INSTALL) -m 644 include/trb.h '$(DESTDIR)$(INCLUDEDIR)/trb.h'
 	$(INSTALL) -m 644 $(B)/$(STATIC) '$(DESTDIR)$(LIBDIR)/$(STATIC)'
 	$(INSTALL) -m 755 $(B)/$(SHARED) '$(DESTDIR)$(LIBDIR)/$(SHARED)'
@@ -387,19 +403,73 @@ install: all ## install library, header, trb.pc, CMake package and manual page
 	$(FILL) lib/trb-config-version.cmake.in > '$(DESTDIR)$(LIBDIR)/cmake/trb/trb-config-version.cmake'
 	$(INSTALL) -m 644 docs/man/libtrb.3 '$(DESTDIR)$(MANDIR)/man3/libtrb.3'
 	for name in $(FUNCTIONS); do ln -sf libtrb.3 '$(DESTDIR)$(MANDIR)/man3/'$$name.3; done
+	for name in $(GUIDES); do $(INSTALL) -m 644 $$name '$(DESTDIR)$(DOCDIR)/'$$name || exit; done
+
+build/docs/html/index.html: include/trb.h docs/Doxyfile
+	$(MAKE) docs
+
+.PHONY: install-html
+install-html: build/docs/html/index.html ## install the HTML reference beside the guides (doxygen)
+	$(INSTALL) -d '$(DESTDIR)$(DOCDIR)/html'
+	cp -R build/docs/html/. '$(DESTDIR)$(DOCDIR)/html'
+	chmod -R a+rX,u+w,go-w '$(DESTDIR)$(DOCDIR)/html'
 
 .PHONY: uninstall
-uninstall: ## remove what install put there
+uninstall: ## remove what install and install-html put there
 	rm -f '$(DESTDIR)$(INCLUDEDIR)/trb.h'
 	for name in $(STATIC) $(SHARED) $(SONAME) $(LINKNAME) pkgconfig/trb.pc cmake/trb/trb-config.cmake \
 	    cmake/trb/trb-config-version.cmake; do rm -f '$(DESTDIR)$(LIBDIR)/'$$name; done
 	for name in libtrb $(FUNCTIONS); do rm -f '$(DESTDIR)$(MANDIR)/man3/'$$name.3; done
-	-rmdir '$(DESTDIR)$(LIBDIR)/cmake/trb'
+	for name in $(GUIDES); do rm -f '$(DESTDIR)$(DOCDIR)/'$$name; done
+	[ ! -e '$(DESTDIR)$(DOCDIR)/html/trb_8h.html' ] || rm -rf '$(DESTDIR)$(DOCDIR)/html'
+	-for directory in '$(LIBDIR)/cmake/trb' '$(DOCDIR)/docs' '$(DOCDIR)'; do \
+	    [ ! -d '$(DESTDIR)'"$$directory" ] || rmdir '$(DESTDIR)'"$$directory"; done
 
 .PHONY: check-install consumers
 check-install: all ## install into a scratch tree and use it from C, C++, CMake and Python
 	MAKE='$(MAKE)' VARIANT='$(VARIANT)' CC='$(CC)' PYTHON='$(PYTHON)' bash test/install/run.sh
 consumers: check-install ## the same as check-install
+
+# ---- Packaging ------------------------------------------------------------------------------------------------------
+
+# The archive is a commit, whole, so that anybody can compare the two.  The same commit gives the same bytes; so does an
+# unpacked archive, whose files carry the time of the commit.
+DIST := libtrb-$(VERSION)
+
+.PHONY: dist
+dist: ## make build/libtrb-VERSION.tar.xz of the last commit (GNU tar, xz)
+	@rm -rf build/dist && mkdir -p build/dist/$(DIST)
+	@set -e; if [ -e .git ]; then \
+	    [ -z "$$(git --no-optional-locks status --porcelain)" ] || echo 'make dist: what is not committed is left out'; \
+	    git archive HEAD > build/dist/tree.tar; time=$$(git log -1 --format=%ct); \
+	else \
+	    tar --exclude=./build -c . > build/dist/tree.tar; \
+	    time=$$(find . -path ./build -prune -o -type f -printf '%T@\n' | sort -n | tail -n 1); \
+	fi; \
+	cd build/dist && tar -C $(DIST) -xf tree.tar; \
+	tar --sort=name --format=ustar --numeric-owner --owner=0 --group=0 --mode=a+rX,u+w,go-w \
+	    --mtime=@$${SOURCE_DATE_EPOCH:-$$time} -c $(DIST) > $(DIST).tar; \
+	xz -6 -T1 < $(DIST).tar > ../$(DIST).tar.xz
+	@rm -rf build/dist
+	@echo build/$(DIST).tar.xz
+
+# The changelog of the packages is made of the version and of the archive's time; a distribution's first revision, -1, is
+# newer.  Nothing of the environment but the options of Debian's tools reaches the build.
+.PHONY: deb
+deb: dist ## build Debian packages of the archive in build/deb (make deps-packages)
+	rm -rf build/deb && mkdir -p build/deb
+	tar -C build/deb -xf build/$(DIST).tar.xz
+	cp -R build/deb/$(DIST)/lib/debian build/deb/$(DIST)/debian
+	cd build/deb/$(DIST)/debian && sed -e 's|@VERSION@|$(VERSION)|' -e "s|@DATE@|$$(date -R -u -r control)|" \
+	    -e "s|@MAINTAINER@|$$(sed -n 's/^Maintainer: //p' control)|" changelog.in > changelog
+	cd build/deb/$(DIST) && env -i PATH="$$PATH" HOME="$$HOME" LC_ALL=C.UTF-8 DEB_BUILD_OPTIONS="$$DEB_BUILD_OPTIONS" \
+	    DEB_BUILD_PROFILES="$$DEB_BUILD_PROFILES" dpkg-buildpackage -us -uc -b
+
+.PHONY: check-dist check-packages
+check-dist: ## check that the archive is reproducible, complete and builds
+	MAKE='$(MAKE)' bash test/packages/dist.sh
+check-packages: deb ## check the Debian packages by lintian and in use; by dpkg -i and -r, too, if PACKAGES_INSTALL=1
+	CC='$(CC)' bash test/packages/run.sh build/deb
 
 # ---- Packages -------------------------------------------------------------------------------------------------------
 
@@ -442,6 +512,16 @@ deps-cross: ## install what check-cross needs
 .PHONY: deps-peer
 deps-peer: ## install what bench-peer needs
 	$(MAKE) deps DEBIAN=python3-torch FEDORA=python3-torch HOMEBREW=pytorch
+
+.PHONY: deps-bindings
+deps-bindings: ## install what check-bindings and wheel need
+	$(MAKE) deps DEBIAN='$(BINDING)' FEDORA='gcc-c++ clang cargo rust luajit python3-numpy python3-wheel'
+BINDING := g++ clang cargo rustc luajit python3-numpy python3-torch python3-setuptools python3-wheel python3-venv
+
+.PHONY: deps-packages
+deps-packages: ## install what dist and, on Debian, deb and check-packages need besides
+	$(MAKE) deps DEBIAN='$(PACKAGING)' FEDORA='git tar xz' HOMEBREW='git gnu-tar xz'
+PACKAGING := git xz-utils debhelper dh-python lintian python3-numpy
 
 # ---- Housekeeping ---------------------------------------------------------------------------------------------------
 

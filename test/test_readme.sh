@@ -4,7 +4,8 @@
 # usage: test_readme.sh INCLUDE_DIR BUILD_DIR [README]
 #   INCLUDE_DIR  holds trb.h
 #   BUILD_DIR    holds the shared library: libtrb.so or libtrb.dylib
-#   CC, CFLAGS, LDFLAGS and PYTHON are heeded. Without a Python the Python block is skipped, and that is said.
+#   CC, CFLAGS, LDFLAGS and PYTHON are heeded. Without a Python that has NumPy the Python block is skipped, and that is
+#   said.
 set -eu
 
 if [ $# -lt 2 ] || [ $# -gt 3 ]; then
@@ -65,11 +66,14 @@ compare c
 
 block python >"$scratch/program.py"
 [ -s "$scratch/program.py" ] || { echo "test_readme: no python block in $readme" >&2; exit 1; }
-if ! command -v "$python" >/dev/null 2>&1; then
-  echo "test_readme: python: skipped, there is no $python"
+found=
+for candidate in "$python" /usr/bin/python3; do
+  if "$candidate" -c 'import numpy' 2>/dev/null; then found=$candidate; break; fi
+done
+if [ -z "$found" ]; then
+  echo "test_readme: python: skipped, there is no $python with NumPy"
   exit 0
 fi
-TRB_LIBRARY=$library "$python" "$scratch/program.py" >"$scratch/got"
-compare python
-"$python" "$scratch/program.py" "$library" >"$scratch/got"
+PYTHONPATH=$(cd "$(dirname "$0")/../examples/python" && pwd) PYTHONDONTWRITEBYTECODE=1 TRB_LIBRARY=$library \
+  "$found" "$scratch/program.py" >"$scratch/got"
 compare python

@@ -17,6 +17,7 @@ EXAMPLES = pathlib.Path(__file__).resolve().parent.parent
 # Each of them is a module here with a function write(header, out).
 WRITTEN = {
     "python": "python/trb/_declarations.py",
+    "lua": "lua/trb/declarations.lua",
     "rust": "rust/src/sys.rs",
 }
 

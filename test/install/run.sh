@@ -18,11 +18,13 @@ fail() { say "FAILED: $*" >&2; exit 1; }
 
 # installed ACTION DESTDIR PREFIX LIBDIR
 installed() {
-    $make -s --no-print-directory "$1" DESTDIR="$2" PREFIX="$3" LIBDIR="$4" INCLUDEDIR="$3/include" MANDIR="$3/share/man"
+    $make -s --no-print-directory "$1" DESTDIR="$2" PREFIX="$3" LIBDIR="$4" INCLUDEDIR="$3/include" \
+        MANDIR="$3/share/man" DOCDIR="$3/share/doc/libtrb"
 }
+# Directories that libtrb shares with others may stay.
 nothing_left() {
     local left
-    left=$(find "$1" ! -type d)
+    left=$(find "$1" -mindepth 1 \( ! -type d -o -name '*trb*' \))
     [ -z "$left" ] || fail "left after uninstall: $left"
 }
 # pc TREE/LIBDIR ARGUMENTS...: pkg-config sees this tree and nothing else.
@@ -35,9 +37,10 @@ compile() { # OUTPUT ARGUMENTS...
 
 say "libtrb $version into DESTDIR"
 stage=$scratch/stage
-installed install "$stage" /opt/trb /opt/trb/lib
+for target in install install-html; do installed $target "$stage" /opt/trb /opt/trb/lib; done
 for file in include/trb.h lib/libtrb.a lib/pkgconfig/trb.pc lib/cmake/trb/trb-config.cmake \
-    lib/cmake/trb/trb-config-version.cmake share/man/man3/libtrb.3 share/man/man3/trb_solve.3; do
+    lib/cmake/trb/trb-config-version.cmake share/man/man3/libtrb.3 share/man/man3/trb_solve.3 \
+    share/doc/libtrb/{README.md,CHANGELOG.md,docs/math.md,docs/benchmarks.svg,html/trb_8h.html}; do
     [ -s "$stage/opt/trb/$file" ] || fail "$file was not installed"
 done
 if grep -rIl -e '@[A-Z_]*@' -e "$stage" "$stage"; then fail "a template was not filled in, or names the stage"; fi
@@ -45,7 +48,7 @@ while read -r name; do
     grep -q "^\.Nm $name\b" docs/man/libtrb.3 || fail "docs/man/libtrb.3 does not name $name"
 done < <(sed -n 's/^ *\(trb_[a-z_]*\);.*/\1/p' lib/libtrb.map)
 installed uninstall "$stage" /opt/trb /opt/trb/lib
-nothing_left "$stage"
+nothing_left "$stage/opt/trb"
 
 for lib in lib lib/some-multiarch; do
     say "pkg-config, $lib"

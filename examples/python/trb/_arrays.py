@@ -7,6 +7,7 @@ import numpy as np
 from . import _declarations as c
 
 DTYPES = {"float32": c.TRB_F32, "float16": c.TRB_F16, "bfloat16": c.TRB_BF16}
+_NAMES = {np.dtype(name): name for name in ("float32", "float16")}  # NumPy takes long to make up a name
 
 
 class Logits:
@@ -84,7 +85,7 @@ def _memory(name, x, writable):
     if x.itemsize == 0 or any(step % x.itemsize for step in x.strides):
         raise ValueError(f"{name}: expected steps in whole elements, got {x.strides} bytes")
     steps = tuple(step // x.itemsize for step in x.strides)
-    return x, x.__array_interface__["data"][0], x.dtype.name, x.shape, steps
+    return x, x.ctypes.data, _NAMES.get(x.dtype) or x.dtype.name, x.shape, steps
 
 
 def _like(logits, shape):

@@ -8,7 +8,7 @@ import numpy as np
 
 def address(x):
     """Where an array's elements or a struct lie."""
-    return x.__array_interface__["data"][0] if isinstance(x, np.ndarray) else ctypes.addressof(x)
+    return x.ctypes.data if isinstance(x, np.ndarray) else ctypes.addressof(x)
 
 
 def struct(kind, /, **fields):
@@ -41,7 +41,7 @@ _dtypes = {}
 def records(kind, shape):
     """A new record array: fields of the struct are attributes, each an array of that shape."""
     if kind not in _dtypes:
-        _dtypes[kind] = np.dtype(kind)
+        _dtypes[kind] = np.dtype((np.record, np.dtype(kind)))
     return np.zeros(shape, _dtypes[kind]).view(np.recarray)
 
 
