@@ -526,10 +526,11 @@ PACKAGING := git xz-utils debhelper dh-python lintian python3-numpy
 # ---- Housekeeping ---------------------------------------------------------------------------------------------------
 
 # include/trb.h is aligned by hand.
-FORMATTED := $(wildcard lib/*.[ch] test/*.[ch] test/*/*.[ch] examples/*.[ch] examples/*/*.[ch] examples/*/*/*.[ch])
+FORMATTED := $(wildcard lib/*.[ch] test/*.[ch] test/*/*.[ch] examples/*.[ch] examples/*/*.[ch] examples/*/*/*.[ch] \
+	examples/cpp/*.[ch]pp examples/cpp/*/*.hpp)
 
 .PHONY: format format-check
-format: ## lay out the C sources with clang-format (trb.h is aligned by hand)
+format: ## lay out the C and C++ sources with clang-format (trb.h is aligned by hand)
 	clang-format -i $(FORMATTED)
 format-check: ## fail if `make format` would change anything
 	clang-format --dry-run -Werror $(FORMATTED)

@@ -61,7 +61,8 @@ enum {
   TRB_ECOMM = -5      /**< a reduction across shards failed */
 };
 
-/** What became of one row: the `status` of trb_blend, trb_draw, trb_verdict.draw, trb_loss_row and trb_term. Negative: no result. */
+/** What became of one row: the `status` of trb_blend, trb_draw, trb_verdict.draw, trb_loss_row and trb_term. Negative: no
+ *  result. */
 enum {
   TRB_ROW_BLENDED = 0,       /**< the KL budget is active: kl_student meets it */
   TRB_ROW_TEACHER = 1,       /**< the teacher is inside the budget: beta is 1 */
@@ -912,8 +913,9 @@ typedef struct trb_rollouts {
  *  and is the same for blocks of any length; it is another sample than without. A block ends at a proposal that would
  *  end its sequence. Where mu is the student, at budget or beta 0, no teacher is called and `block` changes nothing.
  *
- *  Each sampled token costs one row of every model that mu needs, in blocks also what is dropped. A teacher that is not needed for mu can be asked
- *  afterwards in one pass, by trb_score or by trb_train_step; if given, it bounds the common vocabulary all the same.
+ *  Each sampled token costs one row of every model that mu needs, in blocks also what is dropped. A teacher that is not
+ *  needed for mu can be asked afterwards in one pass, by trb_score or by trb_train_step; if given, it bounds the common
+ *  vocabulary all the same.
  *
  *  All memory is taken before the first callback: the logits of one step, keep_bytes, and for every token that may be
  *  sampled about 130 bytes.

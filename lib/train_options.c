@@ -26,8 +26,8 @@ static trb_status check_choices(trb_context *ctx, const trb_train_options *o) {
     return trbi_fail(ctx, TRB_EINVAL, "options->scale: expected a finite number, got %g", o->scale);
   if (!(o->bridge >= 0.0 && o->bridge <= 1.0))
     return trbi_fail(ctx, TRB_EINVAL, "options->bridge: expected a number in [0, 1], got %g", o->bridge);
-  if (o->objective == TRB_OBJECTIVE_TOKEN && o->bridge != 0.0)
-    return trbi_fail(ctx, TRB_EINVAL, "options->bridge: expected 0 for TRB_OBJECTIVE_TOKEN, got %g", o->bridge);
+  if (o->objective == TRB_OBJECTIVE_TOKEN && o->bridge != 0.0 && o->bridge != 1.0)
+    return trbi_fail(ctx, TRB_EINVAL, "options->bridge: expected 0 or 1 for TRB_OBJECTIVE_TOKEN, got %g", o->bridge);
   if (o->batch_bytes < 0)
     return trbi_fail(ctx, TRB_EINVAL, "options->batch_bytes: expected at least 0, got %" PRId64, o->batch_bytes);
   return TRB_OK;

@@ -244,7 +244,7 @@ START_TEST(test_divergence) {
 }
 END_TEST
 
-/* Estimators with and without clips; log_sampled, where known, is the advantage's alone. */
+/* Estimators with and without clips; log_sampled, where known, is the advantage's alone. A bridge of 1 is none. */
 START_TEST(test_terms) {
   rng g = {0x303 + (uint64_t)_i};
   for (int64_t i = 0; i < scaled(40); i++) {
@@ -254,6 +254,7 @@ START_TEST(test_terms) {
     if (_i == TRB_ESTIMATOR_ADVANTAGE && i % 2) o.ratio_low = 0.8, o.ratio_high = 1.2, o.advantage_limit = 2.0;
     x.alone = _i == TRB_ESTIMATOR_NLL && x.student.model.vocab <= x.teacher.vocab;
     x.options.objective = TRB_OBJECTIVE_TOKEN;
+    x.options.bridge = (double)(i % 2);
     if (_i != TRB_ESTIMATOR_ADVANTAGE || i % 4 != 0) x.options.token = &o;
     check_step(&x);
     free(weight);

@@ -116,8 +116,7 @@ START_TEST(gradients_add_up) {
   }
   float largest = 0.0f;
   for (int64_t i = 0; i < m->decoder->n; i++) largest = fmaxf(largest, fabsf(once[i]));
-  for (int64_t i = 0; i < m->decoder->n; i++)
-    ck_assert_float_le(fabsf(m->grad[i] - 2.0f * once[i]), 1e-6f * largest);
+  for (int64_t i = 0; i < m->decoder->n; i++) ck_assert_float_le(fabsf(m->grad[i] - 2.0f * once[i]), 1e-6f * largest);
   free(once);
   lm_free(m);
 }
