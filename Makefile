@@ -515,8 +515,10 @@ deps-peer: ## install what bench-peer needs
 
 .PHONY: deps-bindings
 deps-bindings: ## install what check-bindings and wheel need
-	$(MAKE) deps DEBIAN='$(BINDING)' FEDORA='gcc-c++ clang cargo rust luajit python3-numpy python3-wheel'
-BINDING := g++ clang cargo rustc luajit python3-numpy python3-torch python3-setuptools python3-wheel python3-venv
+	$(MAKE) deps DEBIAN='$(BINDING)' FEDORA='gcc-c++ clang cargo rust luajit java-17-openjdk-devel jna \
+	    python3-numpy python3-wheel'
+BINDING := g++ clang cargo rustc luajit openjdk-17-jdk-headless libjna-java python3-numpy python3-torch \
+	python3-setuptools python3-wheel python3-venv
 
 .PHONY: deps-packages
 deps-packages: ## install what dist and, on Debian, deb and check-packages need besides
