@@ -235,6 +235,11 @@ static trb_status read_options(trb_context *ctx, const trb_verify_options *optio
     return trbi_fail(ctx, TRB_EINVAL, "options->solve: expected NULL, since the behavior has no budget, got options");
   if (known->reserved != 0)
     return trbi_fail(ctx, TRB_EINVAL, "options->reserved: expected 0, got %" PRId32, known->reserved);
+  /* On no rows it checks its options alone. */
+  const trb_logits none = {.vocab = 1, .stride = 1};
+  const double no_budget = 0.0;
+  status = trb_solve(ctx, &none, &none, &no_budget, 1, known->solve, NULL);
+  if (status != TRB_OK) return trbi_fail_within(ctx, status, "options->solve");
   return trbi_read_sampler(ctx, "options->sampler", known->sampler, rows, &job->sampler);
 }
 

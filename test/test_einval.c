@@ -430,7 +430,7 @@ START_TEST(test_verify) {
       {"budget NULL", budget_null, "budget"},
       {"budget negative", budget_negative, "budget"},
       {"budget NaN", budget_nan, "budget"},
-      {"tolerance too small", tolerance_small, "tolerance"},
+      {"tolerance too small", tolerance_small, "options->solve: options->tolerance:"},
       {"method 2", method_high, "method"},
       {"teacher NULL, budget positive", teacher_needed, "teacher"},
       {"solve options with betas", by_beta, "solve"},

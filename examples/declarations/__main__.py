@@ -19,6 +19,7 @@ WRITTEN = {
     "python": "python/trb/_declarations.py",
     "lua": "lua/trb/declarations.lua",
     "rust": "rust/src/sys.rs",
+    "go": "go/records.go",
     "java": "java/trb/Declarations.java",
 }
 

@@ -1,0 +1,3 @@
+module trb
+
+go 1.19
