@@ -71,7 +71,7 @@ static void loss_row(void *data, int64_t row) {
   trb_loss_row record = {.overlap = -1};
   double loss = 0.0;
   int32_t status = weight == 0.0 ? TRB_ROW_SKIPPED : TRBI_NO_OUTLINE;
-  if (job->lean && weight != 0.0) status = trbi_lean_loss_row(job, row, weight, &record, &loss);
+  if (job->lean != NULL && weight != 0.0) status = job->lean(job, row, weight, &record, &loss);
   const bool written = status == TRB_ROW_OK;
   if (status == TRBI_NO_OUTLINE) status = measure_row(job, row, &state, &record, &loss);
   if (status != TRB_ROW_OK) record = trbi_no_loss_row(status);

@@ -27,6 +27,8 @@ struct trbi_loss_job {
   double *loss;
   trb_loss_row *rows;
   const void *options;
+  /* NULL, or a short way: a row's loss, gradient and all. TRBI_NO_OUTLINE: not so, and nothing was written. */
+  int32_t (*lean)(const trbi_loss_job *job, int64_t row, double weight, trb_loss_row *record, double *loss);
   /* Reads a row and describes it; NULL: both models have one. Returns 0 or a negative status. */
   int32_t (*survey)(const trbi_loss_job *job, int64_t row, trbi_loss_state *state, trb_loss_row *record);
   /* The loss of a surveyed row; fills in masses, support and overlap of `row` (never NULL). Returns TRB_ROW_OK or a
@@ -35,7 +37,6 @@ struct trbi_loss_job {
   /* scale times the gradient of a block with its padding. */
   void (*gradient)(const trbi_loss_job *job, const trbi_loss_state *state, const trbi_block *block, double scale,
                    float *grad);
-  bool lean; /* the full reverse KL: rows with outlines take the short way */
   trbi_tally tally;
 };
 
@@ -58,7 +59,7 @@ static inline trb_loss_row trbi_no_loss_row(int32_t status) {
 void trbi_describe_row(const trbi_loss_job *job, const trbi_pair *pair, const trbi_summary *summary,
                        trb_loss_row *record);
 
-/* The full reverse KL of a row in two readings, gradient and all. TRBI_NO_OUTLINE: not so, and nothing was written. */
+/* `lean` of the full reverse KL: two readings. */
 int32_t trbi_lean_loss_row(const trbi_loss_job *job, int64_t row, double weight, trb_loss_row *record, double *loss);
 
 /* Sets a row of a gradient to 0 from token `from` on. */

@@ -245,7 +245,8 @@ trb_status trb_reverse_kl(trb_context *ctx, const trb_logits *student, const trb
   job.rows = rows;
   job.options = &known;
   job.measure = measure;
-  job.lean = known.support == TRB_SUPPORT_ALL && known.form != TRB_FORM_TRUNCATED; /* the others say the same then */
+  /* All other forms say the same then. */
+  if (known.support == TRB_SUPPORT_ALL && known.form != TRB_FORM_TRUNCATED) job.lean = trbi_lean_loss_row;
   job.gradient = gradient;
   return trbi_run_loss(ctx, &job, &list, 1);
 }
