@@ -517,7 +517,7 @@ deps-peer: ## install what bench-peer needs
 deps-bindings: ## install what check-bindings and wheel need
 	$(MAKE) deps DEBIAN='$(BINDING)' FEDORA='gcc-c++ clang cargo rust golang luajit java-17-openjdk-devel jna \
 	    python3-numpy python3-wheel'
-BINDING := g++ clang cargo rustc golang-go luajit openjdk-17-jdk-headless libjna-java python3-numpy python3-torch \
+BINDING := g++ clang cargo rustc golang-go luajit openjdk-17-jdk-headless libjna-java python3-numpy python3-torch mypy \
 	python3-setuptools python3-wheel python3-venv
 
 .PHONY: deps-packages

@@ -16,4 +16,10 @@ else
     echo 'python: no PyTorch (Debian: python3-torch): trb.torch is not tested'
 fi
 "$python" "$here/bench.py"
+if command -v mypy >/dev/null; then
+    (cd "$here" && mypy --cache-dir "$TRB_WORK/mypy" --ignore-missing-imports -p trb &&
+        mypy --cache-dir "$TRB_WORK/mypy" --strict --follow-imports=silent tests/typed.py)
+else
+    echo 'python: no mypy (Debian: mypy): type hints are not tested'
+fi
 echo "python: $(sed -n 's/^Ran \([0-9]*\) tests.*/\1/p' "$TRB_WORK/log") passed, 0 failed"

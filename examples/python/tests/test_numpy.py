@@ -9,6 +9,7 @@ import unittest
 import numpy as np
 
 import trb
+from trb import _declarations as c
 
 V = 37
 
@@ -242,6 +243,28 @@ class Contexts(unittest.TestCase):
         thread.join()
         sys.setswitchinterval(interval)
         self.assertGreater(after - before, 10000)
+
+
+class Names(unittest.TestCase):
+    """Every name of the header has its place in the package."""
+
+    def test_enums(self):
+        kinds = {"TRB_ROW_": trb.Row, "TRB_ISA_": trb.Isa, "TRB_SCHEDULE_": trb.ScheduleKind, "TRB_METHOD_": trb.Method,
+                 "TRB_VERDICT_": trb.Verdict, "TRB_FORM_": trb.Form, "TRB_SUPPORT_": trb.Support,
+                 "TRB_DIVERGENCE_": trb.DivergenceKind, "TRB_ESTIMATOR_": trb.Estimator, "TRB_CLIPPED_": trb.Clipped,
+                 "TRB_BEHAVIOR_": trb.Behavior, "TRB_STOP_": trb.Stop, "TRB_OBJECTIVE_": trb.Objective,
+                 "TRB_NORM_": trb.Norm}
+        for prefix, kind in kinds.items():
+            listed = {key[len(prefix):]: value for key, value in vars(c).items() if key.startswith(prefix)}
+            self.assertEqual({name: int(member) for name, member in kind.__members__.items()}, listed)
+
+    def test_fields(self):
+        def fields(struct):
+            return [name for name, _ in struct._fields_ if name not in ("size", "reserved")]
+        self.assertEqual(list(trb.Totals._fields), fields(c.trb_totals))
+        self.assertEqual(list(trb.Report._fields), fields(c.trb_train_report))
+        self.assertEqual(list(trb.Gain._fields), fields(c.trb_gain))
+        self.assertEqual([name for name in fields(c.trb_rollouts) if not hasattr(trb.Rollouts, name)], [])
 
 
 class Models(unittest.TestCase):

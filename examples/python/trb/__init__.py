@@ -28,4 +28,12 @@ from .tokens import mask_tokens, merge_tokens
 from .training import Report, Step, train_step
 
 __version__ = ".".join(map(str, VERSION))
-__all__ = [name for name in dir() if not name.startswith("_")]
+__all__ = [
+    "BadRows", "Behavior", "CallbackError", "Clipped", "Context", "DivergenceKind", "Error", "Estimator", "Form",
+    "Gain", "InvalidArgument", "Isa", "Logits", "Loss", "Method", "Model", "Norm", "Objective", "OutOfMemory",
+    "Query", "Report", "Rollouts", "Row", "Sampler", "Schedule", "ScheduleKind", "Sparse", "Step", "Stop",
+    "Support", "Terms", "Totals", "Verdict", "Verified", "auroc", "blend_at", "continuation_gain", "divergence",
+    "entropy", "mask_tokens", "merge_tokens", "reverse_kl", "reverse_kl_sparse", "rollout", "sample",
+    "sample_sparse", "score", "sequence_scores", "solve", "solve_sparse", "token_terms", "totals", "train_step",
+    "verify", "write_blend",
+]

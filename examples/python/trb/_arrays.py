@@ -1,13 +1,31 @@
 """Arrays and tensors as what the library takes: views of logits, and vectors of numbers."""
 
+from __future__ import annotations
+
 import math
+from typing import Any, Optional, Protocol, Sequence, Union
 
 import numpy as np
+import numpy.typing as npt
 
 from . import _declarations as c
 
 DTYPES = {"float32": c.TRB_F32, "float16": c.TRB_F16, "bfloat16": c.TRB_BF16}
 _NAMES = {np.dtype(name): name for name in ("float32", "float16")}  # NumPy takes long to make up a name
+
+
+class HasInterface(Protocol):
+    @property
+    def __array_interface__(self) -> dict[str, Any]: ...
+
+
+class HasDLPack(Protocol):
+    def __dlpack__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+
+Memory = Union[np.ndarray, HasInterface, HasDLPack]  # a PyTorch tensor has both
+Numbers = npt.ArrayLike
+Texts = Sequence[npt.ArrayLike]  # token lists
 
 
 class Logits:
@@ -17,10 +35,13 @@ class Logits:
     temperature: logits are divided by it
     dtype: "bfloat16" for a NumPy array of uint16 that holds the bits of bfloat16"""
 
-    def __init__(self, array, temperature=1.0, dtype=None):
+    def __init__(self, array: Memory, temperature: float = 1.0, dtype: Optional[str] = None) -> None:
         if dtype not in (None, "bfloat16"):
             raise ValueError(f"dtype: expected None or 'bfloat16', got {dtype!r}")
         self.array, self.temperature, self.dtype = array, temperature, dtype
+
+
+LogitsLike = Union[Logits, Memory]
 
 
 def view(name, logits, shape=None, writable=False):

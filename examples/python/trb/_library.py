@@ -1,15 +1,19 @@
 """Finds libtrb, checks it against the declarations, and calls it."""
 
+from __future__ import annotations
+
 import ctypes
 import os
 import pathlib
 import threading
 import weakref
+from typing import Any, Union
 
 import numpy as np
 
 from . import _declarations as c
 from ._structs import address
+from .enums import Isa, choice
 from .errors import BadRows, CallbackError, Error, InvalidArgument, OutOfMemory
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -63,8 +67,7 @@ class Context:
 
     Ends when it is no longer referred to, at close(), or at the end of a `with` statement."""
 
-    def __init__(self, threads=1, isa="auto"):
-        from .enums import Isa, choice
+    def __init__(self, threads: int = 1, isa: Union[Isa, str] = "auto") -> None:
         why, handle = ctypes.create_string_buffer(400), ctypes.c_void_p()
         options = c.trb_context_options(size=ctypes.sizeof(c.trb_context_options), threads=threads,
                                         isa=choice(Isa, "isa", isa), error=ctypes.addressof(why), error_bytes=len(why))
@@ -76,21 +79,20 @@ class Context:
         self._end = weakref.finalize(self, library.trb_context_free, self._handle)
 
     @property
-    def isa(self):
+    def isa(self) -> Isa:
         """The Isa whose kernels run."""
-        from .enums import Isa
         return Isa(self._run(library.trb_context_isa)[0])
 
-    def close(self):
+    def close(self) -> None:
         """Ends the context and its threads."""
         with self._lock:
             self._end()
             self._handle = None
 
-    def __enter__(self):
+    def __enter__(self) -> Context:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self.close()
 
     def _run(self, function, *arguments):

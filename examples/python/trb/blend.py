@@ -1,13 +1,15 @@
 """The blend: solve for it, write it out, draw from it, verify proposals against it."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional, Union
 
 import numpy as np
 
 from . import _declarations as c
-from ._arrays import numbers, output, per_row, view
-from ._library import call
+from ._arrays import LogitsLike, Memory, Numbers, Texts, numbers, output, per_row, view
+from ._library import Context, call
 from ._structs import given_records, records, struct
 from .enums import Method, choice
 from ._texts import texts
@@ -22,7 +24,8 @@ def solver(tolerance, method):
     return struct(c.trb_solve_options, tolerance=tolerance, method=choice(Method, "method", method))
 
 
-def solve(student, teacher, budget, *, tolerance=0.0, method="newton", ctx=None):
+def solve(student: LogitsLike, teacher: Optional[LogitsLike], budget: Numbers, *, tolerance: float = 0.0,
+          method: Union[Method, str] = "newton", ctx: Optional[Context] = None) -> np.recarray:
     """The behavior closest to the teacher within the budget, argmin KL(mu||q) subject to KL(mu||p) <= budget, for every
     row.
 
@@ -39,7 +42,8 @@ def solve(student, teacher, budget, *, tolerance=0.0, method="newton", ctx=None)
                 out, result=out)
 
 
-def blend_at(student, teacher, beta, *, ctx=None):
+def blend_at(student: LogitsLike, teacher: Optional[LogitsLike], beta: Numbers, *,
+             ctx: Optional[Context] = None) -> np.recarray:
     """The same records for weights of the teacher that the caller chose, one number or [...] in [0, 1]."""
     s, t = _views(student, teacher)
     values, n = per_row("beta", beta, s.shape)
@@ -47,7 +51,8 @@ def blend_at(student, teacher, beta, *, ctx=None):
     return call(ctx, "trb_blend_at", s, t, values, n, out, result=out)
 
 
-def write_blend(student, teacher, blend, *, out=True, ctx=None):
+def write_blend(student: LogitsLike, teacher: Optional[LogitsLike], blend: np.ndarray, *,
+                out: Union[Memory, bool] = True, ctx: Optional[Context] = None) -> Any:
     """log mu, -inf where mu is 0.
 
     blend: of solve() or blend_at() for these logits
@@ -72,8 +77,8 @@ class Sampler:
     greedy: the most probable token
     purpose: draws for different uses at one position never share a random number, in [0, 255]"""
     seed: int = 0
-    stream: Any = None
-    index: Any = None
+    stream: Optional[Numbers] = None
+    index: Optional[Numbers] = None
     top_k: int = 0
     top_p: float = 0.0
     min_p: float = 0.0
@@ -87,7 +92,8 @@ class Sampler:
                       min_p=self.min_p, greedy=int(self.greedy), purpose=self.purpose)
 
 
-def sample(student, teacher, blend, sampler=Sampler(), *, ctx=None):
+def sample(student: LogitsLike, teacher: Optional[LogitsLike], blend: np.ndarray, sampler: Sampler = Sampler(), *,
+           ctx: Optional[Context] = None) -> np.recarray:
     """One token per row from mu.
 
     blend: of solve() or blend_at() for these logits
@@ -105,8 +111,9 @@ class Verified(NamedTuple):
     blends: np.recarray
 
 
-def verify(student, teacher, proposals, *, budget=None, beta=None, sampler=Sampler(), tolerance=0.0, method="newton",
-           ctx=None):
+def verify(student: LogitsLike, teacher: Optional[LogitsLike], proposals: Texts, *, budget: Optional[Numbers] = None,
+           beta: Optional[Numbers] = None, sampler: Sampler = Sampler(), tolerance: float = 0.0,
+           method: Union[Method, str] = "newton", ctx: Optional[Context] = None) -> Verified:
     """Turns tokens that the student proposed into tokens distributed as mu: speculative sampling.
 
     student: logits [rows, vocab] that the proposals were drawn from, without a filter

@@ -1,26 +1,40 @@
 """What the paper's diagnostics need."""
 
+from __future__ import annotations
+
 import ctypes
+from typing import Any, Callable, NamedTuple, Optional
 
 import numpy as np
 
 from . import _declarations as c
-from ._arrays import numbers
-from ._library import call
+from ._arrays import Numbers, numbers
+from ._library import Context, call
 from ._structs import struct
-from .models import Callbacks
-from .rollouts import plain, rollout_options
+from .models import Callbacks, Model
+from .rollouts import Rollouts, read, rollout_options
 
-Gain = plain(c.trb_gain, "Gain")
+Judge = Callable[[np.ndarray, int, int], float]
 
 
-def sequence_scores(rollouts, *, ctx=None):
+class Gain(NamedTuple):
+    """What prefixes are worth: the fields of trb_gain in trb.h."""
+    pairs: int
+    continued_a: int
+    continued_b: int
+    reward_a: float
+    reward_b: float
+    gain: float
+    standard_error: float
+
+
+def sequence_scores(rollouts: Rollouts, *, ctx: Optional[Context] = None) -> np.ndarray:
     """The mean of log q - log p over each sequence's sampled tokens, [n]."""
     out = np.zeros(rollouts.n)
     return call(ctx, "trb_sequence_scores", rollouts._handle.pointer, out, result=out)
 
 
-def auroc(score, positive, *, ctx=None):
+def auroc(score: Numbers, positive: Numbers, *, ctx: Optional[Context] = None) -> float:
     """The probability that a random positive scores above a random negative: the area under the ROC curve.
 
     score: [n]; positive: [n] of bool or 0 and 1"""
@@ -32,7 +46,8 @@ def auroc(score, positive, *, ctx=None):
     return out.value
 
 
-def continuation_gain(student, teacher, a, b, cut, judge, *, ctx=None, **options):
+def continuation_gain(student: Optional[Model], teacher: Optional[Model], a: Rollouts, b: Rollouts, cut: int, judge: Judge,
+                      *, ctx: Optional[Context] = None, **options: Any) -> Gain:
     """What prefixes are worth: cuts the responses of the Rollouts a and b after `cut` tokens, continues both in the same
     way, and compares what the judge says. Returns a Gain: a minus b, with its standard error.
 
@@ -42,4 +57,4 @@ def continuation_gain(student, teacher, a, b, cut, judge, *, ctx=None, **options
     chosen = rollout_options(callbacks, a.n, **options)
     s, t = callbacks.model(student), callbacks.model(teacher)
     return callbacks.call(ctx, "trb_continuation_gain", s, t, a._handle.pointer, b._handle.pointer, cut,
-                          chosen, callbacks.judge(judge), None, out, result=lambda: Gain.of(out))
+                          chosen, callbacks.judge(judge), None, out, result=lambda: read(Gain, out))

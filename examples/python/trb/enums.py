@@ -1,34 +1,134 @@
 """The header's enums. Wherever one is an argument its name in lower case serves, too: form="tail_bucket"."""
 
+from __future__ import annotations
+
 import enum
+from typing import Any, Type, TypeVar
 
 from . import _declarations as c
 
-
-def _enum(name, prefix, text):
-    members = {key[len(prefix):]: value for key, value in vars(c).items() if key.startswith(prefix)}
-    made = enum.IntEnum(name, members, module=__name__)
-    made.__doc__ = f"{text} {prefix}* in trb.h."
-    return made
+Kind = TypeVar("Kind", bound=enum.IntEnum)
 
 
-Row = _enum("Row", "TRB_ROW_", "What became of a row; negative: it holds no result.")
-Isa = _enum("Isa", "TRB_ISA_", "Which row kernels run.")
-ScheduleKind = _enum("ScheduleKind", "TRB_SCHEDULE_", "How a budget anneals.")
-Method = _enum("Method", "TRB_METHOD_", "How a solve looks for beta.")
-Verdict = _enum("Verdict", "TRB_VERDICT_", "What became of a position.")
-Form = _enum("Form", "TRB_FORM_", "Forms of the reverse KL on a support.")
-Support = _enum("Support", "TRB_SUPPORT_", "What the support is.")
-DivergenceKind = _enum("DivergenceKind", "TRB_DIVERGENCE_", "Divergences other than the reverse KL.")
-Estimator = _enum("Estimator", "TRB_ESTIMATOR_", "Estimators of the reverse KL from one token.")
-Clipped = enum.IntFlag("Clipped", {"RATIO": c.TRB_CLIPPED_RATIO, "ADVANTAGE": c.TRB_CLIPPED_ADVANTAGE}, module=__name__)
-Behavior = _enum("Behavior", "TRB_BEHAVIOR_", "Who samples.")
-Stop = _enum("Stop", "TRB_STOP_", "Why a sequence ended.")
-Objective = _enum("Objective", "TRB_OBJECTIVE_", "What a training step descends.")
-Norm = _enum("Norm", "TRB_NORM_", "How weights become those of the loss.")
+class Row(enum.IntEnum):
+    """What became of a row; negative: it holds no result."""
+    BLENDED = c.TRB_ROW_BLENDED
+    TEACHER = c.TRB_ROW_TEACHER
+    STUDENT = c.TRB_ROW_STUDENT
+    UNREACHABLE = c.TRB_ROW_UNREACHABLE
+    GIVEN = c.TRB_ROW_GIVEN
+    OK = c.TRB_ROW_OK
+    SKIPPED = c.TRB_ROW_SKIPPED
+    EMPTY = c.TRB_ROW_EMPTY
+    NOT_A_NUMBER = c.TRB_ROW_NOT_A_NUMBER
+    INFINITE = c.TRB_ROW_INFINITE
+    IMPOSSIBLE = c.TRB_ROW_IMPOSSIBLE
+    EXCESS = c.TRB_ROW_EXCESS
 
 
-def choice(kind, name, value):
+class Isa(enum.IntEnum):
+    """Which row kernels run."""
+    AUTO = c.TRB_ISA_AUTO
+    SCALAR = c.TRB_ISA_SCALAR
+    AVX2 = c.TRB_ISA_AVX2
+    AVX512 = c.TRB_ISA_AVX512
+    NEON = c.TRB_ISA_NEON
+
+
+class ScheduleKind(enum.IntEnum):
+    """How a budget anneals."""
+    LINEAR = c.TRB_SCHEDULE_LINEAR
+    CONSTANT = c.TRB_SCHEDULE_CONSTANT
+    COSINE = c.TRB_SCHEDULE_COSINE
+    PIECEWISE = c.TRB_SCHEDULE_PIECEWISE
+
+
+class Method(enum.IntEnum):
+    """How a solve looks for beta."""
+    NEWTON = c.TRB_METHOD_NEWTON
+    BISECTION = c.TRB_METHOD_BISECTION
+
+
+class Verdict(enum.IntEnum):
+    """What became of a position."""
+    DRAWN = c.TRB_VERDICT_DRAWN
+    ACCEPTED = c.TRB_VERDICT_ACCEPTED
+    CORRECTED = c.TRB_VERDICT_CORRECTED
+    DROPPED = c.TRB_VERDICT_DROPPED
+
+
+class Form(enum.IntEnum):
+    """Forms of the reverse KL on a support."""
+    FULL = c.TRB_FORM_FULL
+    TRUNCATED = c.TRB_FORM_TRUNCATED
+    RENORMALIZED = c.TRB_FORM_RENORMALIZED
+    TAIL_BUCKET = c.TRB_FORM_TAIL_BUCKET
+    GENERALIZED = c.TRB_FORM_GENERALIZED
+
+
+class Support(enum.IntEnum):
+    """What the support is."""
+    ALL = c.TRB_SUPPORT_ALL
+    STUDENT_TOP_K = c.TRB_SUPPORT_STUDENT_TOP_K
+    TEACHER_TOP_K = c.TRB_SUPPORT_TEACHER_TOP_K
+    IDS = c.TRB_SUPPORT_IDS
+
+
+class DivergenceKind(enum.IntEnum):
+    """Divergences other than the reverse KL."""
+    FORWARD_KL = c.TRB_DIVERGENCE_FORWARD_KL
+    JSD = c.TRB_DIVERGENCE_JSD
+
+
+class Estimator(enum.IntEnum):
+    """Estimators of the reverse KL from one token."""
+    ADVANTAGE = c.TRB_ESTIMATOR_ADVANTAGE
+    K1 = c.TRB_ESTIMATOR_K1
+    K2 = c.TRB_ESTIMATOR_K2
+    K3 = c.TRB_ESTIMATOR_K3
+    NLL = c.TRB_ESTIMATOR_NLL
+
+
+class Clipped(enum.IntFlag):
+    """Which clips of an advantage took hold."""
+    RATIO = c.TRB_CLIPPED_RATIO
+    ADVANTAGE = c.TRB_CLIPPED_ADVANTAGE
+
+
+class Behavior(enum.IntEnum):
+    """Who samples."""
+    BUDGET = c.TRB_BEHAVIOR_BUDGET
+    BETA = c.TRB_BEHAVIOR_BETA
+    STUDENT = c.TRB_BEHAVIOR_STUDENT
+    TEACHER = c.TRB_BEHAVIOR_TEACHER
+    SKD = c.TRB_BEHAVIOR_SKD
+
+
+class Stop(enum.IntEnum):
+    """Why a sequence ended."""
+    NONE = c.TRB_STOP_NONE
+    TOKEN = c.TRB_STOP_TOKEN
+    LENGTH = c.TRB_STOP_LENGTH
+    STUDENT = c.TRB_STOP_STUDENT
+    TEACHER = c.TRB_STOP_TEACHER
+    GIVEN = c.TRB_STOP_GIVEN
+
+
+class Objective(enum.IntEnum):
+    """What a training step descends."""
+    REVERSE_KL = c.TRB_OBJECTIVE_REVERSE_KL
+    DIVERGENCE = c.TRB_OBJECTIVE_DIVERGENCE
+    TOKEN = c.TRB_OBJECTIVE_TOKEN
+
+
+class Norm(enum.IntEnum):
+    """How weights become those of the loss."""
+    TOKENS = c.TRB_NORM_TOKENS
+    SEQUENCES = c.TRB_NORM_SEQUENCES
+    NONE = c.TRB_NORM_NONE
+
+
+def choice(kind: Type[Kind], name: str, value: Any) -> Kind:
     """The member that an argument means."""
     if isinstance(value, str):
         try:

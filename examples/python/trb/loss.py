@@ -1,12 +1,14 @@
 """Divergences between student and teacher, with their gradients, and sampled-token terms."""
 
-from typing import Any, NamedTuple, Optional
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Optional, Union
 
 import numpy as np
 
 from . import _declarations as c
-from ._arrays import numbers, output, view
-from ._library import call
+from ._arrays import LogitsLike, Memory, Numbers, numbers, output, view
+from ._library import Context, call
 from ._structs import records, struct
 from .enums import DivergenceKind, Estimator, Form, Support, choice
 
@@ -42,8 +44,10 @@ def _divergence(ctx, name, student, teacher, weight, options, grad, rows):
                 result.rows, result=result)
 
 
-def reverse_kl(student, teacher, *, weight=None, form="full", support="all", k=0, ids=None, grad=False, rows=False,
-               ctx=None):
+def reverse_kl(student: LogitsLike, teacher: LogitsLike, *, weight: Optional[Numbers] = None,
+               form: Union[Form, str] = "full", support: Union[Support, str] = "all", k: int = 0,
+               ids: Optional[Numbers] = None, grad: Union[Memory, bool] = False, rows: bool = False,
+               ctx: Optional[Context] = None) -> Loss:
     """Reverse KL, KL(p||q), of every row, and its exact gradient.
 
     student: logits [..., vocab]; an array, a tensor, or Logits
@@ -60,7 +64,9 @@ def reverse_kl(student, teacher, *, weight=None, form="full", support="all", k=0
                        lambda shape: loss_options(form, support, k, ids, shape), grad, rows)
 
 
-def divergence(student, teacher, kind, *, b=0.0, weight=None, grad=False, rows=False, ctx=None):
+def divergence(student: LogitsLike, teacher: LogitsLike, kind: Union[DivergenceKind, str], *, b: float = 0.0,
+               weight: Optional[Numbers] = None, grad: Union[Memory, bool] = False, rows: bool = False,
+               ctx: Optional[Context] = None) -> Loss:
     """Forward KL or generalized Jensen-Shannon divergence, with everything else as in reverse_kl().
 
     kind: a DivergenceKind: forward_kl, jsd
@@ -81,8 +87,11 @@ def term_options(estimator, ratio_low, ratio_high, advantage_limit):
                   ratio_high=ratio_high, advantage_limit=advantage_limit)
 
 
-def token_terms(student, teacher, token, *, log_behavior=None, weight=None, estimator="advantage", ratio_low=0.0,
-                ratio_high=0.0, advantage_limit=0.0, grad=False, ctx=None):
+def token_terms(student: LogitsLike, teacher: Optional[LogitsLike], token: Numbers, *,
+                log_behavior: Optional[Numbers] = None, weight: Optional[Numbers] = None,
+                estimator: Union[Estimator, str] = "advantage", ratio_low: float = 0.0, ratio_high: float = 0.0,
+                advantage_limit: float = 0.0, grad: Union[Memory, bool] = False,
+                ctx: Optional[Context] = None) -> Terms:
     """One sampled-token term per row, and its gradient.
 
     teacher: may be None for the estimator nll
@@ -103,7 +112,7 @@ def token_terms(student, teacher, token, *, log_behavior=None, weight=None, esti
                 options, result.terms, g, result=result)
 
 
-def entropy(logits, *, ctx=None):
+def entropy(logits: LogitsLike, *, ctx: Optional[Context] = None) -> np.ndarray:
     """The entropy of each row's distribution, [...] in nats."""
     x = view("logits", logits)
     out = np.zeros(x.shape)

@@ -1,7 +1,9 @@
 """Models as callbacks, and what becomes of an exception in one."""
 
+from __future__ import annotations
+
 import ctypes
-from typing import NamedTuple
+from typing import Any, Callable, List, NamedTuple, Optional
 
 import numpy as np
 
@@ -29,6 +31,10 @@ class Query(NamedTuple):
     proposed: int
 
 
+Callback = Callable[[List[Query], np.ndarray], Any]
+Progress = Callable[[int, int], Any]
+
+
 class Model:
     """A model.
 
@@ -42,7 +48,8 @@ class Model:
     Arrays are the library's memory and gone when the callback returns. An exception in a callback stops the call and
     comes out of it again. A callback may use the library, but not the context of the call."""
 
-    def __init__(self, forward, vocab, *, backward=None, dtype="float32", temperature=1.0):
+    def __init__(self, forward: Callback, vocab: int, *, backward: Optional[Callback] = None, dtype: str = "float32",
+                 temperature: float = 1.0) -> None:
         if dtype not in DTYPES:
             raise ValueError(f"dtype: expected one of {sorted(DTYPES)}, got {dtype!r}")
         self.forward, self.backward = forward, backward

@@ -1,18 +1,20 @@
 """Rollouts: sample them, score them, sum them up."""
 
+from __future__ import annotations
+
 import ctypes
-from collections import namedtuple
+from typing import NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from . import _declarations as c
-from ._arrays import numbers
-from ._library import call, library
+from ._arrays import Numbers, Texts, numbers
+from ._library import Context, call, library
 from ._structs import struct
 from ._texts import texts
 from .blend import Sampler, solver
-from .enums import Behavior, choice
-from .models import Callbacks
+from .enums import Behavior, Method, choice
+from .models import Callbacks, Model, Progress
 
 
 class _Memory:
@@ -35,7 +37,7 @@ class _Handle:
 
 
 def _array(name, dtype, length, text):
-    def read(self):
+    def read(self) -> np.ndarray:
         n = length(self)
         if n == 0:
             return np.zeros(0, dtype)
@@ -45,6 +47,17 @@ def _array(name, dtype, length, text):
 
 def _number(name, text):
     return property(lambda self: getattr(self._handle.pointer.contents, name), doc=text)
+
+
+def _per_token(name, dtype):
+    return _array(name, dtype, lambda self: self.n_tokens, f"[n_tokens] {name} in trb.h.")
+
+
+def _per_sequence(name, dtype):
+    return _array(name, dtype, lambda self: self.n, f"[n] {name} in trb.h.")
+
+
+Ends = Sequence[Tuple[int, int]]  # (student's id, teacher's id)
 
 
 class Rollouts:
@@ -58,7 +71,8 @@ class Rollouts:
     log_sampled: [tokens of all responses] log-probabilities of whoever sampled them
     ends: pairs of tokens, as for rollout()"""
 
-    def __init__(self, sequences, prompt_length, *, log_sampled=None, ends=(), ctx=None):
+    def __init__(self, sequences: Texts, prompt_length: Numbers, *, log_sampled: Optional[Numbers] = None,
+                 ends: Ends = (), ctx: Optional[Context] = None) -> None:
         self._handle = _Handle()
         lists = texts("sequences", sequences)
         prompts = numbers("prompt_length", prompt_length, np.int64, (lists.n,))
@@ -73,16 +87,16 @@ class Rollouts:
         made._handle = _Handle()
         return made
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.n
 
-    def prompt(self, i):
+    def prompt(self, i: int) -> np.ndarray:
         """The tokens of a sequence before those that were sampled."""
         i = range(self.n)[i]
         sampled = self.offset[i + 1] - self.offset[i]
         return self.text[self.text_offset[i]:self.text_offset[i + 1] - sampled]
 
-    def response(self, i):
+    def response(self, i: int) -> np.ndarray:
         """The sampled tokens of a sequence."""
         i = range(self.n)[i]
         return self.token[self.offset[i]:self.offset[i + 1]]
@@ -97,21 +111,24 @@ class Rollouts:
     text_offset = _array("text_offset", np.int64, lambda self: self.n + 1, "[n + 1] where each sequence begins in text.")
     text = _array("text", np.int64, lambda self: int(self.text_offset[-1]), "Whole sequences, one behind the other.")
     offset = _array("offset", np.int64, lambda self: self.n + 1, "[n + 1] into the arrays of n_tokens.")
-
-
-def _fields():
-    """The other arrays of trb_rollouts, by what their elements are."""
-    per_token = {np.float64: "log_sampled log_behavior log_student log_teacher beta kl_student kl_teacher reverse_kl "
-                             "entropy_student entropy_teacher tv", np.int64: "token argmax_teacher",
-                 np.int32: "status verdict"}
-    for dtype, names in per_token.items():
-        for name in names.split():
-            setattr(Rollouts, name, _array(name, dtype, lambda self: self.n_tokens, f"[n_tokens] {name} in trb.h."))
-    for name, dtype in {"stream": np.uint64, "stop": np.int32, "row": np.int32}.items():
-        setattr(Rollouts, name, _array(name, dtype, lambda self: self.n, f"[n] {name} in trb.h."))
-
-
-_fields()
+    stream = _per_sequence("stream", np.uint64)
+    stop = _per_sequence("stop", np.int32)
+    row = _per_sequence("row", np.int32)
+    token = _per_token("token", np.int64)
+    log_sampled = _per_token("log_sampled", np.float64)
+    log_behavior = _per_token("log_behavior", np.float64)
+    log_student = _per_token("log_student", np.float64)
+    log_teacher = _per_token("log_teacher", np.float64)
+    beta = _per_token("beta", np.float64)
+    kl_student = _per_token("kl_student", np.float64)
+    kl_teacher = _per_token("kl_teacher", np.float64)
+    reverse_kl = _per_token("reverse_kl", np.float64)
+    entropy_student = _per_token("entropy_student", np.float64)
+    entropy_teacher = _per_token("entropy_teacher", np.float64)
+    tv = _per_token("tv", np.float64)
+    argmax_teacher = _per_token("argmax_teacher", np.int64)
+    status = _per_token("status", np.int32)
+    verdict = _per_token("verdict", np.int32)
 
 
 def _ends(pairs):
@@ -142,7 +159,12 @@ def rollout_options(callbacks, sequences, *, budget=None, beta=None, behavior=No
                   keep_bytes=keep_bytes, progress=callbacks.progress(progress), behavior=behavior)
 
 
-def rollout(student, teacher, prompts, *, repeats=1, ctx=None, **options):
+def rollout(student: Optional[Model], teacher: Optional[Model], prompts: Texts, *, budget: Optional[float] = None,
+            beta: Optional[float] = None, behavior: Union[Behavior, str, None] = None, temperature: float = 0.0,
+            top_k: int = 0, sampler: Sampler = Sampler(), stop: Sequence[int] = (), ends: Ends = (), max_tokens: int = 0,
+            max_length: int = 0, repeats: int = 1, batch: int = 0, block: int = 0, keep_bytes: int = 0,
+            tolerance: float = 0.0, method: Union[Method, str] = "newton", progress: Optional[Progress] = None,
+            ctx: Optional[Context] = None) -> Rollouts:
     """Samples a response to every prompt. Returns Rollouts.
 
     student, teacher: Models; a model that the behavior does not need may be None
@@ -165,13 +187,17 @@ def rollout(student, teacher, prompts, *, repeats=1, ctx=None, **options):
     ended because logits hold no distribution; its `result` has them all."""
     callbacks, made = Callbacks(), Rollouts._empty()
     lists = texts("prompts", prompts)
-    chosen = rollout_options(callbacks, lists.n * repeats, repeats=repeats, **options)
+    chosen = rollout_options(callbacks, lists.n * repeats, budget=budget, beta=beta, behavior=behavior,
+                             temperature=temperature, top_k=top_k, sampler=sampler, stop=stop, ends=ends,
+                             max_tokens=max_tokens, max_length=max_length, repeats=repeats, batch=batch, block=block,
+                             keep_bytes=keep_bytes, tolerance=tolerance, method=method, progress=progress)
     s, t = callbacks.model(student), callbacks.model(teacher)
     return callbacks.call(ctx, "trb_rollout", s, t, lists, chosen,
                           ctypes.byref(made._handle.pointer), result=made, partial=made)
 
 
-def score(rollouts, student=None, teacher=None, *, batch_bytes=0, keep_bytes=0, progress=None, ctx=None):
+def score(rollouts: Rollouts, student: Optional[Model] = None, teacher: Optional[Model] = None, *, batch_bytes: int = 0,
+          keep_bytes: int = 0, progress: Optional[Progress] = None, ctx: Optional[Context] = None) -> Rollouts:
     """Asks the models about sampled tokens that they have not seen, whole responses at a time, and fills in log_student
     and entropy_student, log_teacher and entropy_teacher. Returns the rollouts.
 
@@ -185,20 +211,43 @@ def score(rollouts, student=None, teacher=None, *, batch_bytes=0, keep_bytes=0, 
                           result=rollouts)
 
 
-def plain(kind, name):
-    """A named tuple of a struct's fields, but for those that say nothing."""
-    fields = [field for field, _ in kind._fields_ if field not in ("size", "reserved")]
-    made = namedtuple(name, fields)
-    made.of = classmethod(lambda cls, x: cls(*(getattr(x, field) for field in fields)))
-    made.__doc__ = f"The fields of {kind.__name__} in trb.h."
-    return made
+def read(made, given):
+    """A named tuple of the struct's fields of the same names."""
+    return made(*(getattr(given, name) for name in made._fields))
 
 
-Totals = plain(c.trb_totals, "Totals")
+class Totals(NamedTuple):
+    """What a trainer logs of a batch of rollouts: the fields of trb_totals in trb.h."""
+    sequences: int
+    tokens: int
+    stopped_token: int
+    stopped_length: int
+    stopped_row: int
+    unfinished: int
+    shortest: int
+    longest: int
+    infinite: int
+    mean_length: float
+    sequence_kl: float
+    sequence_bound: float
+    saturated: float
+    beta: float
+    log_behavior: float
+    log_student: float
+    log_teacher: float
+    kl_student: float
+    kl_teacher: float
+    reverse_kl: float
+    entropy_student: float
+    entropy_teacher: float
+    tv: float
+    proposed: int
+    accepted: int
+    corrected: int
 
 
-def totals(rollouts, *, ctx=None):
+def totals(rollouts: Rollouts, *, ctx: Optional[Context] = None) -> Totals:
     """What a trainer logs of a batch of rollouts: means over tokens, counts, reasons to stop. Returns Totals."""
     out = struct(c.trb_totals)
     call(ctx, "trb_rollouts_totals", rollouts._handle.pointer, out)
-    return Totals.of(out)
+    return read(Totals, out)

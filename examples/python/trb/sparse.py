@@ -1,12 +1,17 @@
 """A teacher of which a server tells the most probable tokens only."""
 
+from __future__ import annotations
+
+from typing import Optional, Union
+
 import numpy as np
 
 from . import _declarations as c
-from ._arrays import numbers, output, per_row, view
-from ._library import call
+from ._arrays import LogitsLike, Memory, Numbers, numbers, output, per_row, view
+from ._library import Context, call
 from ._structs import given_records, records, struct
 from .blend import Sampler, solver
+from .enums import Form, Method
 from .loss import Loss, loss_options
 
 
@@ -18,20 +23,20 @@ class Sparse:
     offset: [rows + 1] row r has entries offset[r] to offset[r + 1] - 1; None for lists of one length
     least_rest: a list that leaves less than this is scaled down to leave so much"""
 
-    def __init__(self, ids, log_q, offset=None, least_rest=0.0):
-        ids, log_q = np.asarray(ids), np.asarray(log_q)
-        ids = numbers("ids", ids, np.int64, ids.shape)
-        log_q = numbers("log_q", log_q, np.float32, ids.shape)
-        if ids.ndim == 0 or (offset is not None and ids.ndim != 1):
-            raise ValueError(f"ids: expected [..., k], or [entries] with an offset, got shape {ids.shape}")
-        if offset is None:
-            self.shape, k = ids.shape[:-1], ids.shape[-1]
+    def __init__(self, ids: Numbers, log_q: Numbers, offset: Optional[Numbers] = None, least_rest: float = 0.0) -> None:
+        shape = np.shape(ids)
+        entries = numbers("ids", ids, np.int64, shape)
+        logs = numbers("log_q", log_q, np.float32, shape)
+        bounds = None if offset is None else numbers("offset", offset, np.int64, np.shape(offset))
+        if len(shape) == 0 or (bounds is not None and len(shape) != 1):
+            raise ValueError(f"ids: expected [..., k], or [entries] with an offset, got shape {shape}")
+        if bounds is None:
+            self.shape, k = shape[:-1], shape[-1]
         else:
-            offset = numbers("offset", offset, np.int64, (len(offset),))
-            self.shape, k = (len(offset) - 1,), 0
-            if len(offset) == 0 or offset.min() < 0 or offset.max() > len(ids):
-                raise ValueError(f"offset: expected [rows + 1] numbers in [0, {len(ids)}], got {offset}")
-        self.struct = struct(c.trb_sparse, ids=ids, log_q=log_q, offset=offset, k=k, least_rest=least_rest)
+            self.shape, k = (bounds.size - 1,), 0
+            if bounds.ndim != 1 or bounds.size == 0 or bounds.min() < 0 or bounds.max() > shape[0]:
+                raise ValueError(f"offset: expected [rows + 1] numbers in [0, {shape[0]}], got {bounds}")
+        self.struct = struct(c.trb_sparse, ids=entries, log_q=logs, offset=bounds, k=k, least_rest=least_rest)
 
     def of(self, shape):
         """The trb_sparse, if it has rows of that shape."""
@@ -40,7 +45,8 @@ class Sparse:
         return self.struct
 
 
-def solve_sparse(student, teacher, budget, *, tolerance=0.0, method="newton", ctx=None):
+def solve_sparse(student: LogitsLike, teacher: Sparse, budget: Numbers, *, tolerance: float = 0.0,
+                 method: Union[Method, str] = "newton", ctx: Optional[Context] = None) -> np.recarray:
     """solve() for a Sparse teacher. Returns records [...] of trb_sparse_blend, whose field `blend` is as of solve()."""
     s = view("student", student)
     values, n = per_row("budget", budget, s.shape)
@@ -49,7 +55,8 @@ def solve_sparse(student, teacher, budget, *, tolerance=0.0, method="newton", ct
                 solver(tolerance, method), out, result=out)
 
 
-def sample_sparse(student, teacher, blend, sampler=Sampler(), *, ctx=None):
+def sample_sparse(student: LogitsLike, teacher: Sparse, blend: np.ndarray, sampler: Sampler = Sampler(), *,
+                  ctx: Optional[Context] = None) -> np.recarray:
     """sample() from blends of solve_sparse()."""
     s = view("student", student)
     blends = given_records("blend", blend, c.trb_sparse_blend, s.shape)
@@ -58,7 +65,9 @@ def sample_sparse(student, teacher, blend, sampler=Sampler(), *, ctx=None):
                 out, result=out)
 
 
-def reverse_kl_sparse(student, teacher, *, weight=None, form="full", grad=False, rows=False, ctx=None):
+def reverse_kl_sparse(student: LogitsLike, teacher: Sparse, *, weight: Optional[Numbers] = None,
+                      form: Union[Form, str] = "full", grad: Union[Memory, bool] = False, rows: bool = False,
+                      ctx: Optional[Context] = None) -> Loss:
     """reverse_kl() for a Sparse teacher, whose list is the support."""
     s = view("student", student)
     weights = numbers("weight", weight, np.float64, s.shape)

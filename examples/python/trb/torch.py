@@ -1,5 +1,10 @@
 """libtrb for PyTorch: the loss for autograd, models as callbacks, blending while generating. Tensors are on the CPU."""
 
+from __future__ import annotations
+
+from typing import Any, Callable, Optional
+
+import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
@@ -26,7 +31,7 @@ class ReverseKL(torch.autograd.Function):
         return grad * upstream.to(grad.dtype).unsqueeze(-1), None, None
 
 
-def reverse_kl(student, teacher, **options):
+def reverse_kl(student: torch.Tensor, teacher: torch.Tensor, **options: Any) -> torch.Tensor:
     """KL(p||q) of every row, [...] in float64, for autograd: the gradient is exact, that of the student's logits alone,
     and of the student's type. It is kept from forward to backward, as much memory as the logits.
 
@@ -42,14 +47,15 @@ class BlendProcessor:
     budget: nats per token
     `blend` is that of the last step."""
 
-    def __init__(self, teacher, budget, **options):
-        self.teacher, self.budget, self.options, self.blend = teacher, budget, options, None
+    def __init__(self, teacher: Callable[[torch.Tensor], torch.Tensor], budget: float, **options: Any) -> None:
+        self.teacher, self.budget, self.options = teacher, budget, options
+        self.blend: Optional[np.recarray] = None
 
-    def __call__(self, input_ids, scores):
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
             teacher = self.teacher(input_ids)
-            self.blend = _blend.solve(scores, teacher, self.budget, **self.options)
-            return _blend.write_blend(scores, teacher, self.blend)
+            blend = self.blend = _blend.solve(scores, teacher, self.budget, **self.options)
+            return _blend.write_blend(scores, teacher, blend)
 
 
 class CausalModel(Model):
@@ -58,7 +64,8 @@ class CausalModel(Model):
 
     trained: of a student that train_step() trains: gradients are added to its parameters'"""
 
-    def __init__(self, module, vocab, *, trained=False, dtype="float32", temperature=1.0):
+    def __init__(self, module: Callable[[torch.Tensor], torch.Tensor], vocab: int, *, trained: bool = False,
+                 dtype: str = "float32", temperature: float = 1.0) -> None:
         super().__init__(self._forward, vocab, backward=self._backward if trained else None, dtype=dtype,
                          temperature=temperature)
         self.module, self.trained, self._logits = module, trained, None

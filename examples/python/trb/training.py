@@ -1,18 +1,37 @@
 """One step's loss and gradient on a batch of rollouts."""
 
-from typing import NamedTuple, Optional
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, NamedTuple, Optional, Union
 
 import numpy as np
 
 from . import _declarations as c
-from ._arrays import DTYPES, numbers
+from ._arrays import DTYPES, Numbers, numbers
+from ._library import Context
 from ._structs import records, struct
 from .enums import DivergenceKind, Norm, Objective, choice
 from .loss import loss_options, term_options
-from .models import Callbacks
-from .rollouts import plain
+from .models import Callbacks, Model, Progress
+from .rollouts import Rollouts, read
 
-Report = plain(c.trb_train_report, "Report")
+
+class Report(NamedTuple):
+    """What a step of training found: the fields of trb_train_report in trb.h."""
+    tokens: int
+    bad: int
+    clipped: int
+    micro_batches: int
+    teacher_rows: int
+    objective: float
+    loss: float
+    entropy_student: float
+    entropy_teacher: float
+    mass_student: float
+    mass_teacher: float
+    agreement: float
+    routed: int
+    routed_loss: float
 
 
 class Step(NamedTuple):
@@ -35,11 +54,14 @@ def _token(n, estimator="advantage", ratio_low=0.0, ratio_high=0.0, advantage_li
     return {"token": term_options(estimator, ratio_low, ratio_high, advantage_limit)}
 
 
-OPTIONS = {Objective.REVERSE_KL: _reverse_kl, Objective.DIVERGENCE: _divergence, Objective.TOKEN: _token}
+OPTIONS: Dict[Objective, Callable[..., Dict[str, Any]]] = {Objective.REVERSE_KL: _reverse_kl, Objective.DIVERGENCE: _divergence, Objective.TOKEN: _token}
 
 
-def train_step(student, teacher, rollouts, *, objective="reverse_kl", weight=None, norm="tokens", scale=1.0, bridge=0.0,
-               routed=False, evaluate=False, grad_dtype="float32", batch_bytes=0, progress=None, ctx=None, **options):
+def train_step(student: Model, teacher: Optional[Model], rollouts: Rollouts, *,
+               objective: Union[Objective, str] = "reverse_kl", weight: Optional[Numbers] = None,
+               norm: Union[Norm, str] = "tokens", scale: float = 1.0, bridge: float = 0.0, routed: bool = False,
+               evaluate: bool = False, grad_dtype: str = "float32", batch_bytes: int = 0,
+               progress: Optional[Progress] = None, ctx: Optional[Context] = None, **options: Any) -> Step:
     """The student's forward gives the logits before every sampled token, the teacher's are those kept or asked for
     likewise, and the student's backward gets the gradient of the loss. The optimizer is the caller's. Returns a Step.
 
@@ -72,4 +94,4 @@ def train_step(student, teacher, rollouts, *, objective="reverse_kl", weight=Non
     rows = None if what is Objective.TOKEN else records(c.trb_loss_row, n)
     return callbacks.call(ctx, "trb_train_step", s, t, rollouts._handle.pointer, chosen,
                           loss, rows, report,
-                          result=lambda: Step(Report.of(report), loss, rows))
+                          result=lambda: Step(read(Report, report), loss, rows))
