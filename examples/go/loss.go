@@ -105,8 +105,8 @@ func (c *Context) Divergence(student, teacher Logits, weight []float64, o Diverg
 	})
 }
 
-// TokenTerms estimates the reverse KL from one token per row, with the gradient of that. logBehavior are log-
-// probabilities under what sampled the tokens, nil for the student itself. There may be no teacher for EstimatorNLL.
+// TokenTerms estimates the reverse KL from one token per row, with the gradient of that. logBehavior says how probable
+// each was to what sampled it, nil: the student itself. There may be no teacher for EstimatorNLL.
 func (c *Context) TokenTerms(student, teacher Logits, token []int64, logBehavior, weight []float64, o TermOptions,
 	grad Logits) ([]Term, error) {
 	p, err := student.view("student")
