@@ -295,6 +295,41 @@ test("schedule", function()
   near(ctx:schedule({ kind = "piecewise", at = { 0, 10 }, budgets = { 1, 0 } }, 5), 0.5, 1e-12)
 end)
 
+-- ---- A teacher known in part ---------------------------------------------------------------------------------------
+
+test("lists: the blend, the draws and the loss of the teacher that they stand for", function()
+  local lists, full = { ids = {}, log_q = {} }, {}
+  for r = 1, ROWS do
+    lists.ids[r], lists.log_q[r] = { 3, r + 10 }, { -1, -2 - r }
+    if r == 2 then lists.ids[r], lists.log_q[r] = { 7 }, { -0.5 } end
+    local p, listed, mass = log_softmax(S[r]), 0, 0
+    for i, id in ipairs(lists.ids[r]) do
+      listed, mass = listed + math.exp(lists.log_q[r][i]), mass + math.exp(p[id + 1])
+    end
+    full[r] = {}
+    for v = 1, VOCAB do full[r][v] = p[v] + math.log((1 - listed) / (1 - mass)) end
+    for i, id in ipairs(lists.ids[r]) do full[r][id + 1] = lists.log_q[r][i] end
+  end
+  local blends = ctx:solve_sparse(student, lists, BUDGET)
+  local draws = ctx:sample_sparse(student, lists, blends, { seed = 3 })
+  local loss = ctx:reverse_kl_sparse(student, lists, { grad = true })
+  for r, b in ipairs(blends) do
+    local p, mu = log_softmax(S[r]), blended(S[r], full[r], b.blend.beta)
+    near(b.blend.kl_student, kl(mu, p), 1e-5)
+    near(b.blend.kl_student, BUDGET, 1e-4)
+    near(draws[r].log_behavior, mu[draws[r].token + 1], 1e-5)
+    local wanted = kl(p, full[r])
+    near(loss.loss[r], wanted, 1e-5)
+    near(loss.grad:get(r)[4], math.exp(p[4]) * (p[4] - full[r][4] - wanted), 1e-4)
+  end
+  local one = { ids = { {} }, log_q = { {} } }
+  says(raised(ctx.solve_sparse, ctx, student, one, BUDGET), "expected 5 lists, got 1 of ids")
+  lists.log_q[2] = {}
+  says(raised(ctx.solve_sparse, ctx, student, lists, BUDGET), "teacher: expected 1 log_q in list 2, got 0")
+  lists.log_q[2], lists.least_rest = { -0.5 }, 2
+  says(raised(ctx.solve_sparse, ctx, student, lists, BUDGET), "least_rest")
+end)
+
 -- ---- Errors ------------------------------------------------------------------------------------------------------
 
 test("an error carries the library's text", function()

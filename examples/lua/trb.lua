@@ -22,8 +22,8 @@
 -- that nothing checks. An error in a callback comes out of the call again; one that returns false ends the call with
 -- TRB_ECALLBACK, after which `result` has the rollouts until then.
 --
--- trb.lib has all functions as trb.h declares them: heads, lists (trb_sparse), trb_continuation_gain, allocators and
--- parallel_for are there alone.
+-- trb.lib has all functions as trb.h declares them: heads, trb_continuation_gain, allocators and parallel_for are there
+-- alone.
 
 local ffi = require "ffi"
 local calls = require "trb.calls"
@@ -151,7 +151,7 @@ end
 -- Writes log mu to `out`, which may be the student's or the teacher's own logits; without it to a new matrix.
 function Context:write_blend(student, teacher, blends, out)
   local s, t, rows = both(student, teacher)
-  local given = structs.blends(blends, rows)
+  local given = structs.blends("trb_blend", blends, rows)
   out = out or logits.zeros(rows, student.vocab)
   return finish(self, run(self, "trb_write_blend", s, t, given, logits.of("out", out, rows)), out)
 end
@@ -159,7 +159,7 @@ end
 -- Draws one token per row. sampler: seed, stream, index, top_k, top_p, min_p, greedy, purpose
 function Context:sample(student, teacher, blends, sampler)
   local s, t, rows = both(student, teacher)
-  local given, out = structs.blends(blends, rows), ffi.new("trb_draw[?]", rows)
+  local given, out = structs.blends("trb_blend", blends, rows), ffi.new("trb_draw[?]", rows)
   local how = structs.new("trb_sampler", sampler, calls.new(rows))
   local status = run(self, "trb_sample", s, t, given, how, out)
   return finish(self, status, structs.records("trb_draw", out, rows))
@@ -191,8 +191,8 @@ local function weights(list, rows)
   return list and structs.array("weight", "double", list, rows)
 end
 
-local function divergence(ctx, name, options_name, student, teacher, options)
-  local s, t, rows = both(student, teacher)
+local function losses(ctx, name, options_name, student, s, t, options)
+  local rows = student.rows
   local own, rest = part(options, { weight = true, grad = true })
   local chosen, grad = structs.new(options_name, rest, calls.new(rows)), gradient(own.grad, student)
   local weight, loss, records = weights(own.weight, rows), ffi.new("double[?]", rows), ffi.new("trb_loss_row[?]", rows)
@@ -200,6 +200,11 @@ local function divergence(ctx, name, options_name, student, teacher, options)
   return finish(ctx, status, {
     loss = structs.numbers(loss, rows), grad = grad, rows = structs.records("trb_loss_row", records, rows),
   })
+end
+
+local function divergence(ctx, name, options_name, student, teacher, options)
+  local s, t = both(student, teacher)
+  return losses(ctx, name, options_name, student, s, t, options)
 end
 
 -- Reverse KL of every row: { loss, grad, rows }.
@@ -224,6 +229,32 @@ function Context:token_terms(student, teacher, tokens, options)
   local out = ffi.new("trb_term[?]", rows)
   local status = run(self, "trb_token_terms", s, t, list, behavior, weight, chosen, out, logits.of("grad", grad, rows))
   return finish(self, status, { terms = structs.records("trb_term", out, rows), grad = grad })
+end
+
+-- ---- A teacher known in part -----------------------------------------------------------------------------------
+
+-- As solve. teacher: { ids, log_q }, lists with a list for each row; least_rest.
+function Context:solve_sparse(student, teacher, budget, options)
+  local s, rows = logits.of("student", student), student.rows
+  local lists, values, n = structs.sparse("teacher", teacher, rows), structs.per_row("budget", budget, rows)
+  local chosen, out = structs.new("trb_solve_options", options), ffi.new("trb_sparse_blend[?]", rows)
+  local status = run(self, "trb_solve_sparse", s, lists, values, n, chosen, out)
+  return finish(self, status, structs.records("trb_sparse_blend", out, rows))
+end
+
+-- As sample, from blends of solve_sparse.
+function Context:sample_sparse(student, teacher, blends, sampler)
+  local s, rows = logits.of("student", student), student.rows
+  local lists, given = structs.sparse("teacher", teacher, rows), structs.blends("trb_sparse_blend", blends, rows)
+  local how, out = structs.new("trb_sampler", sampler, calls.new(rows)), ffi.new("trb_draw[?]", rows)
+  local status = run(self, "trb_sample_sparse", s, lists, given, how, out)
+  return finish(self, status, structs.records("trb_draw", out, rows))
+end
+
+-- As reverse_kl, on the lists. options: weight, grad, form
+function Context:reverse_kl_sparse(student, teacher, options)
+  local s, t = logits.of("student", student), structs.sparse("teacher", teacher, student.rows)
+  return losses(self, "trb_reverse_kl_sparse", "trb_loss_options", student, s, t, options)
 end
 
 -- ---- Models ----------------------------------------------------------------------------------------------------

@@ -177,12 +177,34 @@ function structs.numbers(from, n)
   return made
 end
 
--- Blends of an earlier call as an array of trb_blend.
-function structs.blends(list, rows)
+-- Blends of an earlier call as an array of them.
+function structs.blends(name, list, rows)
   if type(list) ~= "table" or #list ~= rows then
     error(("blend: expected %d blends, got %s"):format(rows, type(list) == "table" and #list or type(list)), 0)
   end
-  return ffi.new("trb_blend[?]", rows, list)
+  return ffi.new(name .. "[?]", rows, list)
+end
+
+-- A teacher known by lists, { ids, log_q, least_rest }, as a trb_sparse: ids and log_q have a list for each row.
+function structs.sparse(what, teacher, rows)
+  if type(teacher) ~= "table" or type(teacher.ids) ~= "table" or type(teacher.log_q) ~= "table" then
+    error(("%s: expected a table with ids and log_q, got %s"):format(what, type(teacher)), 0)
+  end
+  local ids, log_q, offset = {}, {}, { 0 }
+  if #teacher.ids ~= rows or #teacher.log_q ~= rows then
+    error(("%s: expected %d lists, got %d of ids and %d of log_q"):format(what, rows, #teacher.ids, #teacher.log_q), 0)
+  end
+  for r = 1, rows do
+    local of, logs = teacher.ids[r], teacher.log_q[r]
+    if #of ~= #logs then error(("%s: expected %d log_q in list %d, got %d"):format(what, #of, r, #logs), 0) end
+    for i, id in ipairs(of) do ids[#ids + 1], log_q[#log_q + 1] = id, logs[i] end
+    offset[r + 1] = #ids
+  end
+  local entries, offsets = structs.array(what .. ".ids", "int64_t", ids), structs.array(what, "int64_t", offset)
+  local logs = ffi.new("float[?]", #log_q, log_q)
+  local made = ffi.new("trb_sparse", entries, logs, offsets, 0, teacher.least_rest or 0)
+  anchors[made] = { entries, logs, offsets }
+  return made
 end
 
 return structs
