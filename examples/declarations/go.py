@@ -1,7 +1,7 @@
 """What Go adds to trb.h, which cgo reads itself: exported names for records and constants."""
 
 WORDS = {"kl": "KL", "lse": "LSE", "tv": "TV", "ids": "IDs", "jsd": "JSD", "nll": "NLL", "avx2": "AVX2", "avx512": "AVX512",
-         "skd": "SKD", "f32": "F32", "f16": "F16", "bf16": "BF16", "isa": "ISA"}
+         "skd": "SKD", "ok": "OK", "f32": "F32", "f16": "F16", "bf16": "BF16", "isa": "ISA"}
 
 RECORDS = {"trb_blend": "Blend", "trb_draw": "Draw", "trb_verdict": "Verdict", "trb_loss_row": "LossRow", "trb_term": "Term",
            "trb_sparse_blend": "SparseBlend", "trb_totals": "Totals", "trb_train_report": "TrainReport"}
@@ -34,7 +34,9 @@ def field(of):
         return ("_", "int32")
     if of.name == "size":
         return ("size", "uint64")
-    kind = RECORDS.get(of.type.base) or FIELDS.get(of.name) or NUMBERS[of.type.base]
+    kind = RECORDS.get(of.type.base) or NUMBERS[of.type.base]
+    if kind == "int32":
+        kind = FIELDS.get(of.name, kind)
     return (camel(of.name), f"[{of.length}]{kind}" if of.length else kind)
 
 

@@ -103,7 +103,7 @@ func (c *Context) Entropy(logits Logits) ([]float64, error) {
 	}
 	out := make([]float64, logits.Rows)
 	err = c.call(func() C.trb_status { return C.go_entropy(c.raw, view, first[C.double](out)) })
-	return out, err
+	return ifKept(out, err)
 }
 
 // MaskTokens masks tokens in every row, in place.

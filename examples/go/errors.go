@@ -26,6 +26,11 @@ func (s Status) Error() string {
 	return C.GoString(C.trb_strerror(C.trb_status(s)))
 }
 
+// String says in the library's words what became of a row.
+func (s RowStatus) String() string {
+	return C.GoString(C.trb_row_strerror(C.int32_t(s)))
+}
+
 // Error is a call that failed, in the library's own words.
 type Error struct {
 	Status Status

@@ -3,14 +3,11 @@ package trb
 // #include "shims.h"
 import "C"
 
-import (
-	"fmt"
-	"unsafe"
-)
+import "fmt"
 
 // Elements are what logits consist of: F32, F16 or BF16.
 type Elements interface {
-	memory() (unsafe.Pointer, int, Dtype)
+	memory() (*C.uint8_t, int, Dtype)
 }
 
 // F32 are float32.
@@ -22,16 +19,16 @@ type F16 []uint16
 // BF16 are the bits of bfloat16.
 type BF16 []uint16
 
-func (x F32) memory() (unsafe.Pointer, int, Dtype) {
-	return unsafe.Pointer(first[float32](x)), len(x), DtypeF32
+func (x F32) memory() (*C.uint8_t, int, Dtype) {
+	return first[C.uint8_t](x), len(x), DtypeF32
 }
 
-func (x F16) memory() (unsafe.Pointer, int, Dtype) {
-	return unsafe.Pointer(first[uint16](x)), len(x), DtypeF16
+func (x F16) memory() (*C.uint8_t, int, Dtype) {
+	return first[C.uint8_t](x), len(x), DtypeF16
 }
 
-func (x BF16) memory() (unsafe.Pointer, int, Dtype) {
-	return unsafe.Pointer(first[uint16](x)), len(x), DtypeBF16
+func (x BF16) memory() (*C.uint8_t, int, Dtype) {
+	return first[C.uint8_t](x), len(x), DtypeBF16
 }
 
 // Logits are a matrix in memory of the caller's: row r begins at element r*Stride of Data.
@@ -69,9 +66,8 @@ func (l Logits) stride() int {
 	return l.Stride
 }
 
-// view is what the library takes. It refuses what does not fit into Data; a stride below the vocabulary, or no
-// vocabulary, the library refuses before it reads anything.
-func (l Logits) view(name string) (C.trb_logits, error) {
+// view is what the library takes. It refuses what does not fit into Data, so there are no more rows than elements.
+func (l Logits) view(name string) (C.go_logits, error) {
 	if l.Data == nil {
 		return none, invalid("%s: expected logits, got none", name)
 	}
@@ -80,19 +76,25 @@ func (l Logits) view(name string) (C.trb_logits, error) {
 	}
 	data, n, dtype := l.Data.memory()
 	stride := l.stride()
-	if l.Rows > 0 && l.Vocab > 0 && stride >= l.Vocab && (l.Vocab > n || l.Rows-1 > (n-l.Vocab)/stride) {
+	if l.Vocab < 1 {
+		return none, invalid("%s.Vocab: expected a number from 1 on, got %d", name, l.Vocab)
+	}
+	if stride < l.Vocab {
+		return none, invalid("%s.Stride: expected at least %d, got %d", name, l.Vocab, stride)
+	}
+	if l.Rows > 0 && (l.Vocab > n || l.Rows-1 > (n-l.Vocab)/stride) {
 		return none, invalid("%s.Data: expected %d rows of %d elements, %d apart, got %d elements", name, l.Rows, l.Vocab,
 			stride, n)
 	}
-	return C.trb_logits{data, C.int64_t(l.Rows), C.int64_t(l.Vocab), C.int64_t(stride), C.int32_t(dtype),
+	return C.go_logits{data, C.int64_t(l.Rows), C.int64_t(l.Vocab), C.int64_t(stride), C.int32_t(dtype),
 		C.float(l.Temperature)}, nil
 }
 
 // none stands for NULL.
-var none = C.trb_logits{dtype: -1}
+var none = C.go_logits{dtype: -1}
 
 // viewIfAny is none for Logits{}.
-func (l Logits) viewIfAny(name string) (C.trb_logits, error) {
+func (l Logits) viewIfAny(name string) (C.go_logits, error) {
 	if l.Data == nil && l.Rows == 0 && l.Vocab == 0 {
 		return none, nil
 	}

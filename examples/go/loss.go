@@ -59,7 +59,7 @@ type Losses struct {
 // outputs are what all losses are asked for.
 type outputs struct {
 	weight, loss *C.double
-	grad         C.trb_logits
+	grad         C.go_logits
 	rows         *C.trb_loss_row
 }
 

@@ -328,6 +328,31 @@ func TestTrainStep(t *testing.T) {
 	equal(t, "bad", step.Report.Bad, int64(0))
 }
 
+// What a caller does to the slices of rollouts changes nothing of them.
+func TestRolloutsWithSlicesCut(t *testing.T) {
+	ctx := context(t, trb.ContextOptions{})
+	student, teacher := newTable(1), newTable(2)
+	r := rollout(t, ctx, student, teacher, trb.RolloutOptions{Budget: 0.1, MaxTokens: 6})
+	r.Stop, r.Token = r.Stop[:1], r.Token[:1]
+	scores, err := ctx.SequenceScores(r)
+	must(t, err)
+	equal(t, "scores", len(scores), 2)
+	step, err := ctx.TrainStep(student.model(), teacher.model(), r, trb.TrainOptions{})
+	must(t, err)
+	equal(t, "tokens", []int{len(step.Loss), len(step.Rows)}, []int{12, 12})
+}
+
+// Terms that a clip changed are counted, in a number as wide as the library's.
+func TestClippedTermsAreCounted(t *testing.T) {
+	ctx := context(t, trb.ContextOptions{})
+	student, teacher := newTable(1), newTable(2)
+	r := rollout(t, ctx, student, teacher, trb.RolloutOptions{Budget: 0.1, MaxTokens: 6})
+	step, err := ctx.TrainStep(student.model(), teacher.model(), r, trb.TrainOptions{
+		Objective: trb.ObjectiveToken, Token: trb.TermOptions{AdvantageLimit: 1e-9}})
+	must(t, err)
+	equal(t, "clipped", step.Report.Clipped, int64(12))
+}
+
 func TestTrainOptions(t *testing.T) {
 	ctx := context(t, trb.ContextOptions{})
 	student, teacher := newTable(1), newTable(2)
@@ -395,6 +420,11 @@ func TestErrorOfACallback(t *testing.T) {
 	student.Backward = func([]trb.Query, trb.Logits) error { return mine }
 	if _, err = ctx.TrainStep(student, newTable(2).model(), r, trb.TrainOptions{}); err != mine {
 		t.Error("expected the error of Backward, got", err)
+	}
+	student.Backward = func([]trb.Query, trb.Logits) error { return &trb.Error{Status: trb.BadRows} }
+	step, err := ctx.TrainStep(student, newTable(2).model(), r, trb.TrainOptions{})
+	if !errors.Is(err, trb.BadRows) || step.Loss != nil {
+		t.Error("expected no step of a call that was stopped, got", step.Loss, err)
 	}
 	must(t, r.Close())
 }

@@ -16,7 +16,7 @@ const (
 	RowStudent     RowStatus = 2
 	RowUnreachable RowStatus = 3
 	RowGiven       RowStatus = 4
-	RowOk          RowStatus = 5
+	RowOK          RowStatus = 5
 	RowSkipped     RowStatus = 6
 	RowEmpty       RowStatus = -1
 	RowNotANumber  RowStatus = -2
@@ -272,7 +272,7 @@ type TrainReport struct {
 	size           uint64
 	Tokens         int64
 	Bad            int64
-	Clipped        Clipped
+	Clipped        int64
 	MicroBatches   int64
 	TeacherRows    int64
 	Objective      float64

@@ -257,7 +257,7 @@ func (c *Context) Totals(r *Rollouts) (out Totals, err error) {
 // SequenceScores are the means of log q - log p over the sampled tokens of each sequence.
 func (c *Context) SequenceScores(r *Rollouts) (out []float64, err error) {
 	err = r.use(false, func() error {
-		out = make([]float64, r.Len())
+		out = make([]float64, int(r.raw.n)) // the slices are the caller's
 		return c.call(func() C.trb_status { return C.trb_sequence_scores(c.raw, r.raw, first[C.double](out)) })
 	})
 	return out, err

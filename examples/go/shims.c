@@ -1,7 +1,8 @@
 /* shims.c - structs by value become structs by address; handles become callbacks. */
 #include "_cgo_export.h"
 
-#define LOGITS(x) ((x).dtype >= 0 ? &(x) : NULL)
+#define VIEW(x)   (&(trb_logits){(x).data, (x).rows, (x).vocab, (x).stride, (x).dtype, (x).temperature})
+#define LOGITS(x) ((x).dtype >= 0 ? VIEW(x) : NULL)
 #define STRUCT(x) ((x).size > 0 ? &(x) : NULL)
 
 /* ---- Callbacks ---- */
@@ -39,79 +40,79 @@ trb_status go_context(int64_t threads, int32_t isa, char *error, int64_t error_b
   return trb_context_new(&options, out);
 }
 
-trb_status go_entropy(trb_context *ctx, trb_logits logits, double *out) {
-  return trb_entropy(ctx, &logits, out);
+trb_status go_entropy(trb_context *ctx, go_logits logits, double *out) {
+  return trb_entropy(ctx, VIEW(logits), out);
 }
 
-trb_status go_mask_tokens(trb_context *ctx, trb_logits inout, const int64_t *ids, int64_t n) {
-  return trb_mask_tokens(ctx, &inout, ids, n);
+trb_status go_mask_tokens(trb_context *ctx, go_logits inout, const int64_t *ids, int64_t n) {
+  return trb_mask_tokens(ctx, VIEW(inout), ids, n);
 }
 
-trb_status go_merge_tokens(trb_context *ctx, trb_logits inout, const int64_t *from, const int64_t *to, int64_t n) {
-  return trb_merge_tokens(ctx, &inout, from, to, n);
+trb_status go_merge_tokens(trb_context *ctx, go_logits inout, const int64_t *from, const int64_t *to, int64_t n) {
+  return trb_merge_tokens(ctx, VIEW(inout), from, to, n);
 }
 
 trb_status go_schedule_at(trb_context *ctx, trb_schedule schedule, int64_t k, double *out) {
   return trb_schedule_at(ctx, &schedule, k, out);
 }
 
-trb_status go_solve(trb_context *ctx, trb_logits student, trb_logits teacher, const double *budget, int64_t n_budget,
+trb_status go_solve(trb_context *ctx, go_logits student, go_logits teacher, const double *budget, int64_t n_budget,
                     trb_solve_options options, trb_blend *out) {
-  return trb_solve(ctx, &student, LOGITS(teacher), budget, n_budget, STRUCT(options), out);
+  return trb_solve(ctx, VIEW(student), LOGITS(teacher), budget, n_budget, STRUCT(options), out);
 }
 
-trb_status go_blend_at(trb_context *ctx, trb_logits student, trb_logits teacher, const double *beta, int64_t n_beta,
+trb_status go_blend_at(trb_context *ctx, go_logits student, go_logits teacher, const double *beta, int64_t n_beta,
                        trb_blend *out) {
-  return trb_blend_at(ctx, &student, LOGITS(teacher), beta, n_beta, out);
+  return trb_blend_at(ctx, VIEW(student), LOGITS(teacher), beta, n_beta, out);
 }
 
-trb_status go_write_blend(trb_context *ctx, trb_logits student, trb_logits teacher, const trb_blend *blend,
-                          trb_logits out) {
-  return trb_write_blend(ctx, &student, LOGITS(teacher), blend, &out);
+trb_status go_write_blend(trb_context *ctx, go_logits student, go_logits teacher, const trb_blend *blend,
+                          go_logits out) {
+  return trb_write_blend(ctx, VIEW(student), LOGITS(teacher), blend, VIEW(out));
 }
 
-trb_status go_sample(trb_context *ctx, trb_logits student, trb_logits teacher, const trb_blend *blend,
+trb_status go_sample(trb_context *ctx, go_logits student, go_logits teacher, const trb_blend *blend,
                      trb_sampler sampler, trb_draw *out) {
-  return trb_sample(ctx, &student, LOGITS(teacher), blend, &sampler, out);
+  return trb_sample(ctx, VIEW(student), LOGITS(teacher), blend, &sampler, out);
 }
 
-trb_status go_verify(trb_context *ctx, trb_logits student, trb_logits teacher, trb_texts proposals,
-                     const double *budget, int64_t n_budget, trb_verify_options options, trb_solve_options solve,
-                     trb_sampler sampler, trb_blend *blend, trb_verdict *out) {
+trb_status go_verify(trb_context *ctx, go_logits student, go_logits teacher, trb_texts proposals, const double *budget,
+                     int64_t n_budget, trb_verify_options options, trb_solve_options solve, trb_sampler sampler,
+                     trb_blend *blend, trb_verdict *out) {
   options.solve = STRUCT(solve);
   options.sampler = &sampler;
-  return trb_verify(ctx, &student, LOGITS(teacher), &proposals, budget, n_budget, &options, blend, out);
+  return trb_verify(ctx, VIEW(student), LOGITS(teacher), &proposals, budget, n_budget, &options, blend, out);
 }
 
-trb_status go_reverse_kl(trb_context *ctx, trb_logits student, trb_logits teacher, const double *weight,
-                         trb_loss_options options, double *loss, trb_logits grad, trb_loss_row *rows) {
-  return trb_reverse_kl(ctx, &student, &teacher, weight, &options, loss, LOGITS(grad), rows);
+trb_status go_reverse_kl(trb_context *ctx, go_logits student, go_logits teacher, const double *weight,
+                         trb_loss_options options, double *loss, go_logits grad, trb_loss_row *rows) {
+  return trb_reverse_kl(ctx, VIEW(student), VIEW(teacher), weight, &options, loss, LOGITS(grad), rows);
 }
 
-trb_status go_divergence(trb_context *ctx, trb_logits student, trb_logits teacher, const double *weight,
-                         trb_divergence_options options, double *loss, trb_logits grad, trb_loss_row *rows) {
-  return trb_divergence(ctx, &student, &teacher, weight, &options, loss, LOGITS(grad), rows);
+trb_status go_divergence(trb_context *ctx, go_logits student, go_logits teacher, const double *weight,
+                         trb_divergence_options options, double *loss, go_logits grad, trb_loss_row *rows) {
+  return trb_divergence(ctx, VIEW(student), VIEW(teacher), weight, &options, loss, LOGITS(grad), rows);
 }
 
-trb_status go_token_terms(trb_context *ctx, trb_logits student, trb_logits teacher, const int64_t *token,
+trb_status go_token_terms(trb_context *ctx, go_logits student, go_logits teacher, const int64_t *token,
                           const double *log_behavior, const double *weight, trb_term_options options, trb_term *out,
-                          trb_logits grad) {
-  return trb_token_terms(ctx, &student, LOGITS(teacher), token, log_behavior, weight, &options, out, LOGITS(grad));
+                          go_logits grad) {
+  return trb_token_terms(ctx, VIEW(student), LOGITS(teacher), token, log_behavior, weight, &options, out, LOGITS(grad));
 }
 
-trb_status go_solve_sparse(trb_context *ctx, trb_logits student, trb_sparse teacher, const double *budget,
+trb_status go_solve_sparse(trb_context *ctx, go_logits student, trb_sparse teacher, const double *budget,
                            int64_t n_budget, trb_solve_options options, trb_sparse_blend *out) {
-  return trb_solve_sparse(ctx, &student, &teacher, budget, n_budget, STRUCT(options), out);
+  return trb_solve_sparse(ctx, VIEW(student), &teacher, budget, n_budget, STRUCT(options), out);
 }
 
-trb_status go_sample_sparse(trb_context *ctx, trb_logits student, trb_sparse teacher, const trb_sparse_blend *blend,
+trb_status go_sample_sparse(trb_context *ctx, go_logits student, trb_sparse teacher, const trb_sparse_blend *blend,
                             trb_sampler sampler, trb_draw *out) {
-  return trb_sample_sparse(ctx, &student, &teacher, blend, &sampler, out);
+  return trb_sample_sparse(ctx, VIEW(student), &teacher, blend, &sampler, out);
 }
 
-trb_status go_reverse_kl_sparse(trb_context *ctx, trb_logits student, trb_sparse teacher, const double *weight,
-                                trb_loss_options options, double *loss, trb_logits grad, trb_loss_row *rows) {
-  return trb_reverse_kl_sparse(ctx, &student, &teacher, weight, &options, loss, LOGITS(grad), rows);
+trb_status go_reverse_kl_sparse(trb_context *ctx, go_logits student, trb_sparse teacher, const double *weight,
+                                trb_loss_options options, double *loss, go_logits grad, trb_loss_row *rows) {
+  return trb_reverse_kl_sparse(ctx, VIEW(student), &teacher, weight, &options, loss, LOGITS(grad), rows);
 }
 
 trb_status go_rollout(trb_context *ctx, go_model student, go_model teacher, trb_texts prompts,

@@ -4,6 +4,14 @@
 #include <stdint.h>
 #include <trb.h>
 
+/* trb_logits, whose data is no void *: cgo would look for pointers in all of the Go object that holds the elements. */
+typedef struct {
+  uint8_t *data;
+  int64_t rows, vocab, stride;
+  int32_t dtype;
+  float temperature;
+} go_logits;
+
 /* A model, or none where `user`, a runtime/cgo.Handle, is 0. */
 typedef struct {
   int64_t vocab;
@@ -14,34 +22,34 @@ typedef struct {
 } go_model;
 
 trb_status go_context(int64_t threads, int32_t isa, char *error, int64_t error_bytes, trb_context **out);
-trb_status go_entropy(trb_context *ctx, trb_logits logits, double *out);
-trb_status go_mask_tokens(trb_context *ctx, trb_logits inout, const int64_t *ids, int64_t n);
-trb_status go_merge_tokens(trb_context *ctx, trb_logits inout, const int64_t *from, const int64_t *to, int64_t n);
+trb_status go_entropy(trb_context *ctx, go_logits logits, double *out);
+trb_status go_mask_tokens(trb_context *ctx, go_logits inout, const int64_t *ids, int64_t n);
+trb_status go_merge_tokens(trb_context *ctx, go_logits inout, const int64_t *from, const int64_t *to, int64_t n);
 trb_status go_schedule_at(trb_context *ctx, trb_schedule schedule, int64_t k, double *out);
-trb_status go_solve(trb_context *ctx, trb_logits student, trb_logits teacher, const double *budget, int64_t n_budget,
+trb_status go_solve(trb_context *ctx, go_logits student, go_logits teacher, const double *budget, int64_t n_budget,
                     trb_solve_options options, trb_blend *out);
-trb_status go_blend_at(trb_context *ctx, trb_logits student, trb_logits teacher, const double *beta, int64_t n_beta,
+trb_status go_blend_at(trb_context *ctx, go_logits student, go_logits teacher, const double *beta, int64_t n_beta,
                        trb_blend *out);
-trb_status go_write_blend(trb_context *ctx, trb_logits student, trb_logits teacher, const trb_blend *blend,
-                          trb_logits out);
-trb_status go_sample(trb_context *ctx, trb_logits student, trb_logits teacher, const trb_blend *blend,
+trb_status go_write_blend(trb_context *ctx, go_logits student, go_logits teacher, const trb_blend *blend,
+                          go_logits out);
+trb_status go_sample(trb_context *ctx, go_logits student, go_logits teacher, const trb_blend *blend,
                      trb_sampler sampler, trb_draw *out);
-trb_status go_verify(trb_context *ctx, trb_logits student, trb_logits teacher, trb_texts proposals,
-                     const double *budget, int64_t n_budget, trb_verify_options options, trb_solve_options solve,
-                     trb_sampler sampler, trb_blend *blend, trb_verdict *out);
-trb_status go_reverse_kl(trb_context *ctx, trb_logits student, trb_logits teacher, const double *weight,
-                         trb_loss_options options, double *loss, trb_logits grad, trb_loss_row *rows);
-trb_status go_divergence(trb_context *ctx, trb_logits student, trb_logits teacher, const double *weight,
-                         trb_divergence_options options, double *loss, trb_logits grad, trb_loss_row *rows);
-trb_status go_token_terms(trb_context *ctx, trb_logits student, trb_logits teacher, const int64_t *token,
+trb_status go_verify(trb_context *ctx, go_logits student, go_logits teacher, trb_texts proposals, const double *budget,
+                     int64_t n_budget, trb_verify_options options, trb_solve_options solve, trb_sampler sampler,
+                     trb_blend *blend, trb_verdict *out);
+trb_status go_reverse_kl(trb_context *ctx, go_logits student, go_logits teacher, const double *weight,
+                         trb_loss_options options, double *loss, go_logits grad, trb_loss_row *rows);
+trb_status go_divergence(trb_context *ctx, go_logits student, go_logits teacher, const double *weight,
+                         trb_divergence_options options, double *loss, go_logits grad, trb_loss_row *rows);
+trb_status go_token_terms(trb_context *ctx, go_logits student, go_logits teacher, const int64_t *token,
                           const double *log_behavior, const double *weight, trb_term_options options, trb_term *out,
-                          trb_logits grad);
-trb_status go_solve_sparse(trb_context *ctx, trb_logits student, trb_sparse teacher, const double *budget,
+                          go_logits grad);
+trb_status go_solve_sparse(trb_context *ctx, go_logits student, trb_sparse teacher, const double *budget,
                            int64_t n_budget, trb_solve_options options, trb_sparse_blend *out);
-trb_status go_sample_sparse(trb_context *ctx, trb_logits student, trb_sparse teacher, const trb_sparse_blend *blend,
+trb_status go_sample_sparse(trb_context *ctx, go_logits student, trb_sparse teacher, const trb_sparse_blend *blend,
                             trb_sampler sampler, trb_draw *out);
-trb_status go_reverse_kl_sparse(trb_context *ctx, trb_logits student, trb_sparse teacher, const double *weight,
-                                trb_loss_options options, double *loss, trb_logits grad, trb_loss_row *rows);
+trb_status go_reverse_kl_sparse(trb_context *ctx, go_logits student, trb_sparse teacher, const double *weight,
+                                trb_loss_options options, double *loss, go_logits grad, trb_loss_row *rows);
 trb_status go_rollout(trb_context *ctx, go_model student, go_model teacher, trb_texts prompts,
                       trb_rollout_options options, trb_solve_options solve, trb_sampler sampler, trb_ends ends,
                       uintptr_t progress, trb_rollouts **out);

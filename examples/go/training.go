@@ -40,7 +40,7 @@ func (c *Context) TrainStep(student, teacher *Model, r *Rollouts, o TrainOptions
 }
 
 func (c *Context) trainStep(student, teacher *Model, r *Rollouts, o TrainOptions) (Step, error) {
-	n := len(r.Token)
+	n := int(r.raw.n_tokens) // the slices are the caller's
 	loss, err := o.ReverseKL.raw(n)
 	if err = check(err, exactly("Weight", o.Weight, n), o.unused()); err != nil {
 		return Step{}, err
@@ -63,8 +63,9 @@ func (c *Context) trainStep(student, teacher *Model, r *Rollouts, o TrainOptions
 		return C.go_train_step(c.raw, p, q, r.raw, raw, loss, o.Divergence.raw(), o.Token.raw(), told,
 			first[C.double](out.Loss), first[C.trb_loss_row](out.Rows), report)
 	})
-	if err = back.end(err); !kept(err) {
-		return Step{}, err
+	// Of a call that a callback stopped nothing was written, whatever the callback's error is.
+	if failed := back.end(err); !kept(err) {
+		return Step{}, failed
 	}
 	return out, err
 }

@@ -225,9 +225,10 @@ func TestViewsThatDoNotFit(t *testing.T) {
 		{trb.Logits{Data: data, Rows: 3, Vocab: 1, Stride: 5}, "got 10"},
 		{trb.Logits{Data: data, Rows: math.MaxInt, Vocab: 2, Stride: math.MaxInt}, "got 10"},
 		{trb.Logits{Data: data, Rows: -1, Vocab: 2}, "Rows: expected a number from 0 on"},
-		{trb.Logits{Data: data, Rows: 1, Vocab: -2}, "vocab"},
-		{trb.Logits{Data: data, Rows: 2, Vocab: 5, Stride: 4}, "stride"},
-		{trb.Logits{Data: data, Rows: 2, Vocab: 5, Stride: -5}, "stride"},
+		{trb.Logits{Data: data, Rows: 1, Vocab: -2}, "Vocab: expected a number from 1 on, got -2"},
+		{trb.Logits{Data: data, Rows: math.MaxInt}, "Vocab: expected a number from 1 on, got 0"},
+		{trb.Logits{Data: data, Rows: 2, Vocab: 5, Stride: 4}, "Stride: expected at least 5, got 4"},
+		{trb.Logits{Data: data, Rows: math.MaxInt, Vocab: 5, Stride: -5}, "Stride: expected at least 5, got -5"},
 	} {
 		_, err := ctx.Entropy(c.logits)
 		refused(t, err, c.text)
@@ -242,6 +243,19 @@ func TestViewsThatDoNotFit(t *testing.T) {
 		}
 	}()
 	last.Row(3)
+}
+
+// Logits may be a part of something that has pointers.
+func TestLogitsWithinAStruct(t *testing.T) {
+	ctx := context(t, trb.ContextOptions{})
+	layer := &struct {
+		logits [2]float32
+		name   *string
+	}{[2]float32{1, 2}, new(string)}
+	entropy, err := ctx.Entropy(trb.Logits{Data: trb.F32(layer.logits[:]), Rows: 1, Vocab: 2})
+	must(t, err)
+	p := 1 / (1 + math.E)
+	near(t, "entropy", entropy[0], -p*math.Log(p)-(1-p)*math.Log(1-p), 1e-6)
 }
 
 // ---- The blend ----
@@ -300,6 +314,9 @@ func TestBadRows(t *testing.T) {
 		t.Fatal("expected BadRows, got", err)
 	}
 	equal(t, "bad", blends[1].Status, trb.RowNotANumber)
+	if text := blends[1].Status.String(); !strings.Contains(text, "NaN") {
+		t.Error("expected words for NaN, got", text)
+	}
 	equal(t, "good", blends[2], wanted[2])
 	losses, err := ctx.ReverseKL(student, teacher, nil, trb.LossOptions{}, trb.Logits{})
 	if !errors.Is(err, trb.BadRows) || !math.IsNaN(losses.Loss[1]) || math.IsNaN(losses.Loss[0]) {

@@ -562,6 +562,16 @@ test("a callback may read the rollouts that it serves, not close them", function
   rollouts:close()
 end)
 
+test("what a caller writes to rollouts does not change how much the library writes", function()
+  local made = ctx:rollout(model(1), model(2), { { 1 }, { 2 } }, options())
+  local n, tokens = made.n, made.n_tokens
+  made.n, made.n_tokens = 0, 0
+  equal(#ctx:sequence_scores(made), n)
+  equal(#ctx:train_step(model(1), model(2), made, { evaluate = true }).loss, tokens)
+  equal(#made:get "token", tokens)
+  made:response(2)
+end)
+
 test("rollouts outlive their context, and memory is found alive", function()
   local short = trb.context()
   local rollouts = short:rollout(pupil, master, PROMPTS, options())

@@ -287,7 +287,7 @@ end
 -- Asks the models, each of which may be nil, about sampled tokens that they have not seen, and fills in what they say.
 -- options: batch_bytes, keep_bytes, progress
 function Context:score(made, student, teacher, options)
-  local handle, call = rollouts.of_idle(made), calls.new(made.n)
+  local handle, call = rollouts.of_idle(made), calls.new(tonumber(rollouts.of(made).n))
   local chosen = structs.new("trb_score_options", options, call)
   local p, q = call:model("student", student), call:model("teacher", teacher)
   local status = rollouts.serve(made, run, self, "trb_score", p, q, chosen, handle)
@@ -305,7 +305,8 @@ end
 -- One step's loss and gradient on rollouts: { report, loss, rows }; no rows of the objective "token".
 -- options: fields of trb_train_options; weight is a list over tokens, progress a function
 function Context:train_step(student, teacher, made, options)
-  local handle, n = rollouts.of(made), made.n_tokens
+  local handle = rollouts.of(made)
+  local n = tonumber(handle.n_tokens)
   local call = calls.new(n)
   local chosen, report = structs.new("trb_train_options", options, call), structs.new "trb_train_report"
   local p, q = call:model("student", student), call:model("teacher", teacher)
@@ -321,9 +322,11 @@ end
 
 -- The mean of log q - log p over the sampled tokens of each sequence.
 function Context:sequence_scores(made)
-  local handle, out = rollouts.of(made), ffi.new("double[?]", made.n)
+  local handle = rollouts.of(made)
+  local n = tonumber(handle.n)
+  local out = ffi.new("double[?]", n)
   local status = run(self, "trb_sequence_scores", handle, out)
-  return finish(self, status, structs.numbers(out, made.n))
+  return finish(self, status, structs.numbers(out, n))
 end
 
 -- How well scores tell positives (1) from negatives (0).

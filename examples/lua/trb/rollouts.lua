@@ -51,32 +51,32 @@ function Rollouts:get(name)
   local value = handle[name]
   if type(value) == "number" then return value end
   if ffi.istype("int64_t", value) or ffi.istype("size_t", value) then return tonumber(value) end
+  local n = tonumber(handle.n)
   local lengths = {
-    stream = self.n, stop = self.n, row = self.n, offset = self.n + 1, text_offset = self.n + 1,
-    text = tonumber(handle.text_offset[self.n]),
+    stream = n, stop = n, row = n, offset = n + 1, text_offset = n + 1, text = tonumber(handle.text_offset[n]),
   }
   local list = {}
-  for i = 1, lengths[name] or self.n_tokens do
+  for i = 1, lengths[name] or tonumber(handle.n_tokens) do
     list[i] = name == "stream" and value[i - 1] or tonumber(value[i - 1]) -- a stream may need all of its 64 bits
   end
   return list
 end
 
-local function part(self, tokens, offset, i)
-  if type(i) ~= "number" or i < 1 or i > self.n or i % 1 ~= 0 then
-    error(("sequence: expected one of %d, got %s"):format(self.n, tostring(i)), 3)
+local function part(n, tokens, offset, i)
+  if type(i) ~= "number" or i < 1 or i > n or i % 1 ~= 0 then
+    error(("sequence: expected one of %d, got %s"):format(n, tostring(i)), 3)
   end
   return structs.numbers(tokens + offset[i - 1], tonumber(offset[i] - offset[i - 1]))
 end
 
 function Rollouts:text(i)
   local handle = rollouts.of(self)
-  return part(self, handle.text, handle.text_offset, i)
+  return part(tonumber(handle.n), handle.text, handle.text_offset, i)
 end
 
 function Rollouts:response(i)
   local handle = rollouts.of(self)
-  return part(self, handle.token, handle.offset, i)
+  return part(tonumber(handle.n), handle.token, handle.offset, i)
 end
 
 function Rollouts:close()
