@@ -3,6 +3,8 @@ import static java.lang.Double.POSITIVE_INFINITY;
 
 import com.sun.jna.Memory;
 import java.io.IOException;
+import java.lang.management.BufferPoolMXBean;
+import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
@@ -238,6 +240,28 @@ public final class BindingTest {
         near(ctx.entropy(fixed)[0], Math.log(4), 1e-12);
         says(IndexOutOfBoundsException.class, "", () -> fixed.get(1));
         equal(ctx.entropy(Logits.allocate(0, 4)).length, 0);
+    }
+
+    void noRowsHaveNoLists() {
+        Logits none = Logits.allocate(0, VOCAB);
+        var options = new LossOptions();
+        options.form = LossOptions.Form.TRUNCATED;
+        options.support = LossOptions.Support.IDS;
+        options.k = 2;
+        options.ids = new long[0];
+        equal(ctx.reverseKl(none, none, null, options, null).loss().length, 0);
+        equal(ctx.solveSparse(none, new Sparse(options.ids, new float[0], 2), new double[] {1}, null).size(), 0);
+    }
+
+    void theVirtualMachineCountsWhatItIsToCollect() {
+        long before = directBytes();
+        List<Blend> blends = ctx.solve(student, teacher, BUDGET);
+        Logits more = Logits.allocate(1000, 1000);
+        equal(directBytes() - before >= ROWS * 208 + 4_000_000, true);
+        equal(blends.size() + more.rows(), ROWS + 1000);
+        FloatBuffer kept = Logits.copyOf(s[0], 1, VOCAB).floats();
+        System.gc();
+        equal(kept.get(3), s[0][3]);
     }
 
     void tokensAreMaskedAndMergedInPlace() {
@@ -742,6 +766,11 @@ public final class BindingTest {
 
     private static ByteBuffer direct(int bytes) {
         return ByteBuffer.allocateDirect(bytes).order(ByteOrder.nativeOrder());
+    }
+
+    private static long directBytes() {
+        return ManagementFactory.getPlatformMXBeans(BufferPoolMXBean.class).stream()
+                .filter(pool -> pool.getName().equals("direct")).findFirst().orElseThrow().getMemoryUsed();
     }
 
     private static Context threads(int threads) {

@@ -103,6 +103,13 @@ final class Call implements AutoCloseable {
         return input(logits);
     }
 
+    /** Records that an earlier call returned, or a list of the caller's own. */
+    <T> Pointer records(String name, Records.Layout<T> layout, List<T> list, int n) {
+        Records<T> records = Records.of(name, layout, list, n);
+        kept.add(records);
+        return records.memory();
+    }
+
     static void checkLength(String name, long got, long wanted) {
         if (got != wanted) {
             throw InvalidArgumentException.of("%s: expected %d elements, got %d", name, wanted, got);

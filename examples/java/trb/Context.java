@@ -146,8 +146,8 @@ public final class Context implements AutoCloseable {
     /** Writes log mu to `out`, which may be the student's or the teacher's own memory, and returns it. */
     public Logits writeBlend(Logits student, Logits teacher, List<Blend> blends, Logits out) {
         try (Call call = new Call(this)) {
-            var given = Records.of("blends", Blend.LAYOUT, blends, student.rows());
-            int status = trb_write_blend(call.handle, call.input(student), call.input(teacher), given.memory(),
+            Pointer given = call.records("blends", Blend.LAYOUT, blends, student.rows());
+            int status = trb_write_blend(call.handle, call.input(student), call.input(teacher), given,
                     call.output("out", out));
             return finish(call, status, out);
         }
@@ -157,11 +157,10 @@ public final class Context implements AutoCloseable {
     public List<Draw> sample(Logits student, Logits teacher, List<Blend> blends, Sampler sampler) {
         try (Call call = new Call(this)) {
             int rows = student.rows();
-            var given = Records.of("blends", Blend.LAYOUT, blends, rows);
+            Pointer given = call.records("blends", Blend.LAYOUT, blends, rows);
             var out = new Records<>(Draw.LAYOUT, rows);
             Pointer how = sampler == null ? null : call.keep(sampler.raw(call, rows, rows));
-            int status = trb_sample(call.handle, call.input(student), call.input(teacher), given.memory(), how,
-                    out.memory());
+            int status = trb_sample(call.handle, call.input(student), call.input(teacher), given, how, out.memory());
             return finish(call, status, out);
         }
     }
@@ -259,11 +258,11 @@ public final class Context implements AutoCloseable {
     public List<Draw> sampleSparse(Logits student, Sparse teacher, List<SparseBlend> blends, Sampler sampler) {
         try (Call call = new Call(this)) {
             int rows = student.rows();
-            var given = Records.of("blends", SparseBlend.LAYOUT, blends, rows);
+            Pointer given = call.records("blends", SparseBlend.LAYOUT, blends, rows);
             var out = new Records<>(Draw.LAYOUT, rows);
             Pointer lists = call.keep(teacher.raw(call, rows));
             Pointer how = sampler == null ? null : call.keep(sampler.raw(call, rows, rows));
-            int status = trb_sample_sparse(call.handle, call.input(student), lists, given.memory(), how, out.memory());
+            int status = trb_sample_sparse(call.handle, call.input(student), lists, given, how, out.memory());
             return finish(call, status, out);
         }
     }

@@ -108,13 +108,17 @@ public final class Logits {
         return allocate(Dtype.F32, rows, vocab);
     }
 
-    /** New ones, all 0. */
+    /**
+     * New ones, all 0. Up to 2 GiB they are a direct buffer, of which {@code -XX:MaxDirectMemorySize} says how many
+     * there may be; {@code of(new Memory(bytes), ...)} has no limit.
+     */
     public static Logits allocate(Dtype dtype, int rows, int vocab) {
         expect("rows", rows, 0);
         expect("vocab", vocab, 1);
-        var memory = new Memory(Math.max((long) rows * vocab, 1) * dtype.bytes());
-        memory.clear();
-        return of(memory, dtype, rows, vocab);
+        Object memory = Room.of(Math.max((long) rows * vocab, 1) * dtype.bytes()).owner();
+        return memory instanceof ByteBuffer buffer
+                ? of(buffer, dtype, rows, vocab)
+                : of((Memory) memory, dtype, rows, vocab);
     }
 
     /** The library's own, until {@link #takeBack}. */

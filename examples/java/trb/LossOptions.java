@@ -53,10 +53,10 @@ public final class LossOptions {
         raw.form = form.number();
         raw.support = support.number();
         raw.k = k;
-        if (ids != null && (k < 0 || k > ids.length || k * rows != ids.length)) {
+        if (ids != null && (k < 0 || rows > 0 && k > ids.length || k * rows != ids.length)) {
             throw InvalidArgumentException.of("ids: expected %d lists of %d, got %d elements", rows, k, ids.length);
         }
-        raw.ids = call.longs("ids", ids, rows * k);
+        raw.ids = ids != null && ids.length == 0 ? call.bytes(0) : call.longs("ids", ids, rows * k);
         return raw;
     }
 }

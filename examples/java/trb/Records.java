@@ -1,7 +1,7 @@
 package trb;
 
-import com.sun.jna.Memory;
 import com.sun.jna.Pointer;
+import java.lang.ref.Reference;
 import java.util.AbstractList;
 import java.util.List;
 import java.util.Objects;
@@ -13,7 +13,7 @@ import java.util.function.Function;
 final class Records<T> extends AbstractList<T> implements RandomAccess {
     private final Layout<T> layout;
     private final int n;
-    private final Memory memory;
+    private final Room room;
 
     /** How a record lies in memory. */
     record Layout<T>(Class<T> type, int size, Function<Pointer, T> read, BiConsumer<T, Pointer> write) {}
@@ -21,7 +21,7 @@ final class Records<T> extends AbstractList<T> implements RandomAccess {
     Records(Layout<T> layout, int n) {
         this.layout = layout;
         this.n = n;
-        memory = new Memory((long) layout.size * Math.max(n, 1));
+        room = Room.of((long) layout.size * Math.max(n, 1));
     }
 
     /** The list, if it is one of the library's, or a copy in memory. */
@@ -46,17 +46,20 @@ final class Records<T> extends AbstractList<T> implements RandomAccess {
         return (List<T>) records;
     }
 
+    /** As long as this object is in use. */
     Pointer memory() {
-        return memory;
+        return room.address();
     }
 
     private Pointer at(int i) {
-        return memory.share((long) i * layout.size, layout.size);
+        return room.address().share((long) i * layout.size, layout.size);
     }
 
     @Override
     public T get(int i) {
-        return layout.read.apply(at(Objects.checkIndex(i, n)));
+        T record = layout.read.apply(at(Objects.checkIndex(i, n)));
+        Reference.reachabilityFence(this);
+        return record;
     }
 
     @Override

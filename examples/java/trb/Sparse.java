@@ -26,7 +26,7 @@ public final class Sparse {
 
     Declarations.trb_sparse raw(Call call, int rows) {
         var raw = new Declarations.trb_sparse();
-        if (offset == null && (k < 0 || k > ids.length || k * rows != ids.length)) {
+        if (offset == null && (k < 0 || rows > 0 && k > ids.length || k * rows != ids.length)) {
             throw InvalidArgumentException.of("teacher.ids: expected %d lists of %d, got %d elements", rows, k,
                     ids.length);
         }

@@ -1,10 +1,16 @@
 """The package on NumPy arrays, against the mathematics in double precision."""
 
+import copy
+import dataclasses
+import gc
+import pickle
 import signal
+import subprocess
 import sys
 import threading
 import traceback
 import unittest
+import weakref
 
 import numpy as np
 
@@ -97,6 +103,11 @@ class Blend(unittest.TestCase):
                                    rtol=1e-4)
         short = trb.Sparse(ids[..., :4], np.take_along_axis(log_q, ids, -1)[..., :4])
         self.assertTrue((trb.sample_sparse(student, short, trb.solve_sparse(student, short, 0.05)).token >= 0).all())
+        offset = np.array([0, 2, 4])
+        lists = trb.Sparse([1, 2, 3, 4], [-2.0] * 4, offset)
+        before = trb.solve_sparse(student[0], lists, 0.05)
+        offset[2] = 1 << 40
+        np.testing.assert_array_equal(trb.solve_sparse(student[0], lists, 0.05), before)
 
 
 class Loss(unittest.TestCase):
@@ -155,6 +166,26 @@ class Arrays(unittest.TestCase):
                                       trb.solve(exact, teacher, 0.05).beta)
         self.assertEqual(trb.reverse_kl(trb.Logits(bits, dtype="bfloat16"), teacher, grad=True).grad.dtype, np.uint16)
 
+    def test_no_rows(self):
+        for shape in ((0,), (0, 2), (2, 0)):
+            none = np.zeros((*shape, V), np.float32)
+            self.assertEqual(trb.solve(none, none, 0.05).shape, shape)
+            self.assertEqual(trb.reverse_kl(none, none, grad=True).grad.shape, (*shape, V))
+
+    def test_new_arrays_of_what_has_dlpack(self):
+        class Lent:
+            def __init__(self, array):
+                self.array = array
+
+            def __dlpack__(self, **options):
+                return self.array.__dlpack__(**options)
+
+            def __dlpack_device__(self):
+                return self.array.__dlpack_device__()
+        student, teacher = rows(3)
+        np.testing.assert_array_equal(trb.reverse_kl(Lent(student), Lent(teacher), grad=True).grad,
+                                      trb.reverse_kl(student, teacher, grad=True).grad)
+
     def refuses(self, kind, words, function, *arguments, **options):
         with self.assertRaises(kind) as caught:
             function(*arguments, **options)
@@ -178,8 +209,25 @@ class Arrays(unittest.TestCase):
         locked = student.copy()
         locked.flags.writeable = False
         self.refuses(ValueError, "grad: expected memory to write to", trb.reverse_kl, locked, teacher, grad=locked)
-        self.refuses(ValueError, "stream: expected numbers from 0 on, got -1", trb.sample, student[0], teacher[0],
-                     trb.solve(student[0], teacher[0], 1.0), trb.Sampler(stream=[0, 1, -1]))
+        self.refuses(ValueError, "stream: expected numbers from 0 to 18446744073709551615, got -1", trb.sample,
+                     student[0], teacher[0], trb.solve(student[0], teacher[0], 1.0), trb.Sampler(stream=[0, 1, -1]))
+
+    def test_numbers_that_do_not_fit(self):
+        student, teacher = rows(2)
+        self.refuses(ValueError, "ids: expected numbers from", trb.reverse_kl, student, teacher, form="truncated",
+                     ids=np.array([[2 ** 64 - 1, 1]] * 2, np.uint64))
+        self.refuses(ValueError, "positive: expected numbers from", trb.auroc, [1.0, 2.0], [2 ** 32, 2 ** 32 + 1])
+        self.refuses(OverflowError, "expected a number of 64 bits", trb.Schedule("constant", initial=0.1), 2 ** 64)
+        self.refuses(OverflowError, "threads: expected a number of 64 bits", trb.Context, 2 ** 64 + 1)
+
+    def test_errors_are_pickled(self):
+        student, teacher = rows(2)
+        student[1, 0] = np.nan
+        with self.assertRaises(trb.BadRows) as caught:
+            trb.solve(student, teacher, 0.05)
+        again = pickle.loads(pickle.dumps(caught.exception))
+        self.assertEqual((type(again), str(again), again.status), (trb.BadRows, str(caught.exception), c.TRB_EROWS))
+        np.testing.assert_array_equal(again.result.beta, caught.exception.result.beta)
 
     def test_bad_rows_lose_nothing(self):
         student, teacher = rows(2, 2)
@@ -204,6 +252,31 @@ class Contexts(unittest.TestCase):
             trb.solve(student, teacher, 0.05, ctx=ctx)
         with self.assertRaisesRegex(trb.InvalidArgument, "threads"):
             trb.Context(threads=-1)
+
+    def test_a_context_is_not_copied(self):
+        with trb.Context() as ctx:
+            self.assertRaisesRegex(TypeError, "cannot be copied", copy.copy, ctx)
+
+    def test_an_interrupted_close_closes(self):
+        ctx = trb.Context()
+
+        def interrupted(end=ctx._end):
+            end()
+            raise KeyboardInterrupt
+        ctx._end = interrupted
+        self.assertRaises(KeyboardInterrupt, ctx.close)
+        self.assertRaisesRegex(ValueError, "closed", trb.entropy, rows(1)[0], ctx=ctx)
+
+    def test_contexts_stay_until_the_process_ends(self):
+        """A handler that runs late uses one, as may a thread that nobody waits for."""
+        code = ("import atexit, numpy as np\n"
+                "x = np.zeros((64, 5000), np.float32)\n"
+                "atexit.register(lambda: print(trb.entropy(x, ctx=ctx).shape))\n"
+                "import trb\n"
+                "ctx = trb.Context(threads=2)\n"
+                "trb.entropy(x, ctx=ctx)\n")
+        done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, timeout=60)
+        self.assertEqual(done.stdout, b"(64,)\n")
 
     def test_one_context_for_many_threads(self):
         student, teacher = rows(64)
@@ -322,6 +395,28 @@ class Models(unittest.TestCase):
         with self.assertRaises(ValueError):
             others[0].token[0] = 1
 
+    def test_no_repeats_mean_one(self):
+        with self.assertRaisesRegex(ValueError, r"stream: expected shape \(2,\), got \(0,\)"):
+            self.rollout(repeats=0, sampler=trb.Sampler(stream=[]))
+
+    def test_rollouts_that_are_scored_serve_no_other_call(self):
+        rollouts = self.rollout()
+
+        def forward(queries, out):
+            out[:] = 0
+            call()
+        teacher = trb.Model(forward, 11)
+        call = lambda: trb.score(rollouts, teacher=self.model(1), keep_bytes=1 << 20)
+        with self.assertRaisesRegex(RuntimeError, "serve another call"):
+            trb.train_step(self.model(0), teacher, rollouts)
+        given = trb.Rollouts([[1, 2]], [1])
+        call = lambda: trb.totals(given)
+        with self.assertRaisesRegex(RuntimeError, "serve another call"):
+            trb.score(given, teacher=teacher)
+        call = lambda: trb.totals(rollouts)
+        trb.train_step(self.model(0), teacher, rollouts)
+        trb.score(given, teacher=self.model(1))
+
     def test_given_sequences_and_scores(self):
         sampled = self.rollout()
         texts = [np.concatenate([sampled.prompt(i), sampled.response(i)]) for i in range(6)]
@@ -379,6 +474,43 @@ class Models(unittest.TestCase):
             trb.rollout(trb.Model(forward, 11), self.model(1), [[1]], budget=0.1, max_tokens=10 ** 5)
         self.assertLess(len(self.asked), 10 ** 4)
 
+    def test_interrupt_that_waits_for_a_callback(self):
+        """The signal comes while the library works: Python looks at it when the next callback begins."""
+        def interrupt(*_):
+            raise KeyboardInterrupt
+        before = signal.signal(signal.SIGALRM, interrupt)
+        self.addCleanup(signal.signal, signal.SIGALRM, before)
+        logits = np.random.default_rng(0).normal(size=(64, 20000)).astype(np.float32)
+
+        def forward(queries, out):
+            out[:] = logits
+            self.asked.append(1)
+            if len(self.asked) == 4:
+                signal.setitimer(signal.ITIMER_REAL, 1e-3)
+        with self.assertRaises(KeyboardInterrupt) as caught:
+            trb.rollout(trb.Model(forward, 20000), trb.Model(forward, 20000), [[1]] * 64, budget=0.1, max_tokens=50)
+        self.assertEqual(caught.exception.partial.n_tokens % 64, 0)
+
+    def test_exception_that_takes_no_attributes(self):
+        @dataclasses.dataclass(frozen=True)
+        class Mine(Exception):
+            number: int
+
+        def forward(queries, out):
+            raise Mine(3)
+        with self.assertRaises(Mine):
+            trb.rollout(trb.Model(forward, 11), None, [[1]], budget=0.0, max_tokens=1)
+
+    def test_a_model_is_let_go_after_the_call(self):
+        def forward(queries, out):
+            out[:] = 0
+        there = weakref.ref(forward)
+        gc.disable()
+        self.addCleanup(gc.enable)
+        trb.rollout(trb.Model(forward, 11), None, [[1]], budget=0.0, max_tokens=1)
+        del forward
+        self.assertIsNone(there())
+
     def test_callbacks_may_use_the_library_but_not_their_context(self):
         def forward(queries, out):
             out[:] = 0
@@ -389,6 +521,9 @@ class Models(unittest.TestCase):
             trb.rollout(trb.Model(forward, 11), self.model(1), [[1]], ctx=outer, **trb_default)
             with self.assertRaisesRegex(RuntimeError, "may not use the context"):
                 trb.rollout(trb.Model(forward, 11), self.model(1), [[1]], ctx=ctx, **trb_default)
+            with self.assertRaisesRegex(RuntimeError, "may not use the context"):
+                trb.rollout(trb.Model(lambda queries, out: outer.close(), 11), None, [[1]], budget=0.0, max_tokens=1,
+                            ctx=outer)
         np.testing.assert_allclose(self.asked[0], np.log(11), rtol=1e-6)
 
     def test_schedule_and_diagnostics(self):

@@ -53,6 +53,17 @@ class Autograd(unittest.TestCase):
                                                      eps=1e-2, atol=1e-3, rtol=1e-2, check_batched_grad=False,
                                                      nondet_tol=0.0))
 
+    def test_halves_are_scaled_in_floats(self):
+        for dtype, scale in ((torch.bfloat16, 1 / 3000), (torch.float16, 1e5)):
+            student, teacher = rows(4, 29, dtype=dtype)
+            (trb.torch.reverse_kl(student.requires_grad_(), teacher) * scale).sum().backward()
+            grad = trb.reverse_kl(student.detach(), teacher, grad=True).grad
+            torch.testing.assert_close(student.grad, (grad.float() * scale).to(dtype), rtol=1e-6, atol=0)
+
+    def test_a_teacher_gets_no_gradient(self):
+        student, teacher = rows(4, 29)
+        self.assertFalse(trb.torch.reverse_kl(student, teacher.requires_grad_()).requires_grad)
+
     def test_against_autograd_in_double(self):
         student, teacher = rows(2, 3, 29)
         mine, double = student.clone().requires_grad_(), student.double().requires_grad_()

@@ -14,6 +14,8 @@ def solve(student: npt.NDArray[Any], teacher: trb.Logits) -> float:
         draw = trb.sample(student, teacher, blend, trb.Sampler(seed=1, stream=[1, 2]))
         loss, grad, rows = trb.reverse_kl(student, teacher, form="tail_bucket", support="student_top_k", k=9, grad=True)
         assert rows is None
+        trb.reverse_kl(student, teacher, grad=trb.Logits(student, dtype="bfloat16"))
+        trb.write_blend(student, teacher, blend, out=trb.Logits(student, dtype="bfloat16"))
         trb.mask_tokens(student, [1])
     return float(loss.sum()) + float(draw.log_behavior[0])
 

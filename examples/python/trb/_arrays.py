@@ -32,7 +32,7 @@ class Logits:
     """Logits [..., vocab] with what an array does not say of itself.
 
     array: a NumPy array, a PyTorch tensor on the CPU, or what has __array_interface__ or __dlpack__; it is not copied
-    temperature: logits are divided by it
+    temperature: logits are divided by it; 0 means 1
     dtype: "bfloat16" for a NumPy array of uint16 that holds the bits of bfloat16"""
 
     def __init__(self, array: Memory, temperature: float = 1.0, dtype: Optional[str] = None) -> None:
@@ -61,7 +61,7 @@ def view(name, logits, shape=None, writable=False):
     *rows, vocab = sizes
     if shape is not None and tuple(rows) != shape:
         raise ValueError(f"{name}: expected rows of shape {shape}, got {tuple(rows)}")
-    if vocab > 1 and steps[-1] != 1:
+    if vocab > 1 and steps[-1] != 1 and 0 not in rows:
         raise ValueError(f"{name}: expected the last axis to be contiguous, got steps of {steps[-1]} elements: pass a copy, "
                          "such as x.contiguous() or np.ascontiguousarray(x)")
     made = c.trb_logits(address, math.prod(rows), vocab, _stride(name, rows, steps, vocab), DTYPES[of], temperature)
@@ -71,6 +71,8 @@ def view(name, logits, shape=None, writable=False):
 
 def _stride(name, rows, steps, vocab):
     """The one distance between neighboring rows."""
+    if 0 in rows:  # NumPy has no strides for such an array
+        return vocab
     stride, span = None, 1
     for size, step in zip(reversed(rows), reversed(steps[:-1])):
         if size == 1:
@@ -81,7 +83,7 @@ def _stride(name, rows, steps, vocab):
             raise ValueError(f"{name}: expected rows at one distance from each other, got shape {tuple(rows)} with steps of "
                              f"{tuple(steps[:-1])} elements: pass a copy, or all rows and weight 0 where they do not count")
         span = step * size
-    return vocab if stride is None or 0 in rows else stride
+    return vocab if stride is None else stride
 
 
 def _memory(name, x, writable):
@@ -109,11 +111,10 @@ def _memory(name, x, writable):
     return x, x.ctypes.data, _NAMES.get(x.dtype) or x.dtype.name, x.shape, steps
 
 
-def _like(logits, shape):
-    x = logits.array if isinstance(logits, Logits) else logits
+def _like(x, shape):
     if hasattr(x, "new_empty"):
         return x.new_empty(shape, requires_grad=False)
-    return np.empty(shape, np.asarray(x).dtype)
+    return np.empty(shape, x.dtype)
 
 
 def output(name, wanted, logits, viewed):
@@ -123,7 +124,7 @@ def output(name, wanted, logits, viewed):
         return None, None
     if wanted is not True:
         return wanted, view(name, wanted, viewed.shape, writable=True)
-    made = _like(logits, (*viewed.shape, viewed.vocab))
+    made = _like(viewed.array, (*viewed.shape, viewed.vocab))
     stated = logits.dtype if isinstance(logits, Logits) else None
     return made, view(name, Logits(made, dtype=stated), viewed.shape)
 
@@ -133,10 +134,13 @@ def numbers(name, x, dtype, shape):
     if x is None:
         return None
     array = np.asarray(x)
-    if np.issubdtype(dtype, np.integer) and array.size and not np.issubdtype(array.dtype, np.integer):
-        raise TypeError(f"{name}: expected integers, got {array.dtype}")
-    if dtype is np.uint64 and array.size and array.min() < 0:
-        raise ValueError(f"{name}: expected numbers from 0 on, got {array.min()}")
+    if np.issubdtype(dtype, np.integer) and array.size:
+        if not np.issubdtype(array.dtype, np.integer):
+            raise TypeError(f"{name}: expected integers, got {array.dtype}")
+        limits = np.iinfo(dtype)
+        for value in () if np.can_cast(array.dtype, dtype) else (int(array.min()), int(array.max())):
+            if not limits.min <= value <= limits.max:
+                raise ValueError(f"{name}: expected numbers from {limits.min} to {limits.max}, got {value}")
     if array.shape != shape:
         raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
     return np.ascontiguousarray(array, dtype).reshape(shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import numbers
 import os
 import pathlib
 import threading
@@ -12,7 +13,7 @@ from typing import Any, Union
 import numpy as np
 
 from . import _declarations as c
-from ._structs import address
+from ._structs import address, struct
 from .enums import Isa, choice
 from .errors import BadRows, CallbackError, Error, InvalidArgument, OutOfMemory
 
@@ -69,14 +70,15 @@ class Context:
 
     def __init__(self, threads: int = 1, isa: Union[Isa, str] = "auto") -> None:
         why, handle = ctypes.create_string_buffer(400), ctypes.c_void_p()
-        options = c.trb_context_options(size=ctypes.sizeof(c.trb_context_options), threads=threads,
-                                        isa=choice(Isa, "isa", isa), error=ctypes.addressof(why), error_bytes=len(why))
+        options = struct(c.trb_context_options, threads=threads, isa=choice(Isa, "isa", isa),
+                         error=ctypes.addressof(why), error_bytes=len(why))
         status = library.trb_context_new(ctypes.byref(options), ctypes.byref(handle))
         if status != c.TRB_OK:
             raise _error(status, why.value)
         self._handle = handle.value
         self._lock, self._holder = threading.Lock(), None
         self._end = weakref.finalize(self, library.trb_context_free, self._handle)
+        self._end.atexit = False  # a daemon thread may be in a call
 
     @property
     def isa(self) -> Isa:
@@ -85,9 +87,10 @@ class Context:
 
     def close(self) -> None:
         """Ends the context and its threads."""
+        self._refuse_callbacks()
         with self._lock:
+            self._handle = None  # first: an interrupt may come out of the next line
             self._end()
-            self._handle = None
 
     def __enter__(self) -> Context:
         return self
@@ -95,15 +98,20 @@ class Context:
     def __exit__(self, *_: Any) -> None:
         self.close()
 
+    def __reduce__(self):
+        raise TypeError("a context cannot be copied or pickled")
+
+    def _refuse_callbacks(self):
+        if self._holder == threading.get_ident():
+            raise RuntimeError("a callback may not use the context of the call that it serves")
+
     def _run(self, function, *arguments):
         """What the function returns, and the error's text."""
-        me = threading.get_ident()
-        if self._holder == me:
-            raise RuntimeError("a callback may not use the context of the call that it serves")
+        self._refuse_callbacks()
         with self._lock:
             if self._handle is None:
                 raise ValueError("the context is closed")
-            self._holder = me
+            self._holder = threading.get_ident()
             try:
                 status = function(self._handle, *arguments)
                 return status, library.trb_context_error(self._handle) if status else b""
@@ -132,11 +140,20 @@ def _error(status, text, result=None):
     return ERRORS.get(status, Error)(text.decode() or library.trb_strerror(status).decode(), status, result)
 
 
-def call(ctx, name, *arguments, result=None):
-    """Calls a function that takes a context first. Arrays and structs are handed over by their addresses. Returns
-    `result`, or what it returns if it is a function; BadRows carries that instead."""
-    passed = [address(x) if isinstance(x, (np.ndarray, ctypes.Structure)) else x for x in arguments]
-    status, text = (ctx or _default())._run(getattr(library, name), *passed)
+def _passed(x):
+    if isinstance(x, (np.ndarray, ctypes.Structure)):
+        return address(x)
+    if isinstance(x, numbers.Integral) and not -2 ** 63 <= x < 2 ** 63:  # ctypes would cut it
+        raise OverflowError(f"expected a number of 64 bits, got {x}")
+    return x
+
+
+def call(ctx, function, *arguments, result=None):
+    """Calls a function, or the library's of that name, that takes a context first. Arrays and structs are handed over
+    by their addresses. Returns `result`, or what it returns if it is a function; BadRows carries that instead."""
+    if isinstance(function, str):
+        function = getattr(library, function)
+    status, text = (ctx or _default())._run(function, *map(_passed, arguments))
     if status not in (c.TRB_OK, c.TRB_EROWS):
         raise _error(status, text)
     if callable(result):

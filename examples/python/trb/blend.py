@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Optional, Union
 import numpy as np
 
 from . import _declarations as c
-from ._arrays import LogitsLike, Memory, Numbers, Texts, numbers, output, per_row, view
+from ._arrays import LogitsLike, Numbers, Texts, numbers, output, per_row, view
 from ._library import Context, call
 from ._structs import given_records, records, struct
 from .enums import Method, choice
@@ -52,7 +52,7 @@ def blend_at(student: LogitsLike, teacher: Optional[LogitsLike], beta: Numbers, 
 
 
 def write_blend(student: LogitsLike, teacher: Optional[LogitsLike], blend: np.ndarray, *,
-                out: Union[Memory, bool] = True, ctx: Optional[Context] = None) -> Any:
+                out: Union[LogitsLike, bool] = True, ctx: Optional[Context] = None) -> Any:
     """log mu, -inf where mu is 0.
 
     blend: of solve() or blend_at() for these logits

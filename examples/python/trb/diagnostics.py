@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _declarations as c
 from ._arrays import Numbers, numbers
-from ._library import Context, call
+from ._library import Context, call, library
 from ._structs import struct
 from .models import Callbacks, Model
 from .rollouts import Rollouts, read, rollout_options
@@ -31,7 +31,7 @@ class Gain(NamedTuple):
 def sequence_scores(rollouts: Rollouts, *, ctx: Optional[Context] = None) -> np.ndarray:
     """The mean of log q - log p over each sequence's sampled tokens, [n]."""
     out = np.zeros(rollouts.n)
-    return call(ctx, "trb_sequence_scores", rollouts._handle.pointer, out, result=out)
+    return call(ctx, rollouts._handle.lent(library.trb_sequence_scores), rollouts._handle.pointer, out, result=out)
 
 
 def auroc(score: Numbers, positive: Numbers, *, ctx: Optional[Context] = None) -> float:
@@ -56,5 +56,6 @@ def continuation_gain(student: Optional[Model], teacher: Optional[Model], a: Rol
     callbacks, out = Callbacks(), struct(c.trb_gain)
     chosen = rollout_options(callbacks, a.n, **options)
     s, t = callbacks.model(student), callbacks.model(teacher)
-    return callbacks.call(ctx, "trb_continuation_gain", s, t, a._handle.pointer, b._handle.pointer, cut,
+    function = a._handle.lent(b._handle.lent(library.trb_continuation_gain))
+    return callbacks.call(ctx, function, s, t, a._handle.pointer, b._handle.pointer, cut,
                           chosen, callbacks.judge(judge), None, out, result=lambda: read(Gain, out))

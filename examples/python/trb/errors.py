@@ -9,6 +9,9 @@ class Error(Exception):
         self.status = status
         self.result = result
 
+    def __reduce__(self):
+        return type(self), (*self.args, self.status, self.result)
+
 
 class InvalidArgument(Error, ValueError):
     """An argument breaks its contract; nothing was written."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Optional, Union
 import numpy as np
 
 from . import _declarations as c
-from ._arrays import LogitsLike, Memory, Numbers, numbers, output, view
+from ._arrays import LogitsLike, Numbers, numbers, output, view
 from ._library import Context, call
 from ._structs import records, struct
 from .enums import DivergenceKind, Estimator, Form, Support, choice
@@ -46,7 +46,7 @@ def _divergence(ctx, name, student, teacher, weight, options, grad, rows):
 
 def reverse_kl(student: LogitsLike, teacher: LogitsLike, *, weight: Optional[Numbers] = None,
                form: Union[Form, str] = "full", support: Union[Support, str] = "all", k: int = 0,
-               ids: Optional[Numbers] = None, grad: Union[Memory, bool] = False, rows: bool = False,
+               ids: Optional[Numbers] = None, grad: Union[LogitsLike, bool] = False, rows: bool = False,
                ctx: Optional[Context] = None) -> Loss:
     """Reverse KL, KL(p||q), of every row, and its exact gradient.
 
@@ -65,7 +65,7 @@ def reverse_kl(student: LogitsLike, teacher: LogitsLike, *, weight: Optional[Num
 
 
 def divergence(student: LogitsLike, teacher: LogitsLike, kind: Union[DivergenceKind, str], *, b: float = 0.0,
-               weight: Optional[Numbers] = None, grad: Union[Memory, bool] = False, rows: bool = False,
+               weight: Optional[Numbers] = None, grad: Union[LogitsLike, bool] = False, rows: bool = False,
                ctx: Optional[Context] = None) -> Loss:
     """Forward KL or generalized Jensen-Shannon divergence, with everything else as in reverse_kl().
 
@@ -90,7 +90,7 @@ def term_options(estimator, ratio_low, ratio_high, advantage_limit):
 def token_terms(student: LogitsLike, teacher: Optional[LogitsLike], token: Numbers, *,
                 log_behavior: Optional[Numbers] = None, weight: Optional[Numbers] = None,
                 estimator: Union[Estimator, str] = "advantage", ratio_low: float = 0.0, ratio_high: float = 0.0,
-                advantage_limit: float = 0.0, grad: Union[Memory, bool] = False,
+                advantage_limit: float = 0.0, grad: Union[LogitsLike, bool] = False,
                 ctx: Optional[Context] = None) -> Terms:
     """One sampled-token term per row, and its gradient.
 

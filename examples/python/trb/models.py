@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import sys
+import threading
 from typing import Any, Callable, List, NamedTuple, Optional
 
 import numpy as np
@@ -43,10 +46,11 @@ class Model:
         the logits that forward just gave, and adds what follows from it to the gradient of the parameters
     vocab: its tokens
     dtype: of the logits, "float32", "float16" or "bfloat16"; NumPy has no bfloat16: such arrays are uint16 with its bits
-    temperature: its distribution is the softmax of its logits divided by this
+    temperature: its distribution is the softmax of its logits divided by this; 0 means 1
 
-    Arrays are the library's memory and gone when the callback returns. An exception in a callback stops the call and
-    comes out of it again. A callback may use the library, but not the context of the call."""
+    Arrays are the library's memory and gone when the callback returns, also from the frames of a traceback. An
+    exception in a callback stops the call and comes out of it again. A callback may use the library, but not the
+    context of the call."""
 
     def __init__(self, forward: Callback, vocab: int, *, backward: Optional[Callback] = None, dtype: str = "float32",
                  temperature: float = 1.0) -> None:
@@ -66,6 +70,8 @@ class Callbacks:
         """A C function that keeps an exception and then returns 0, which stops the call."""
         def guarded(*arguments):
             try:
+                if self._error is not None:
+                    return 0
                 function(*arguments)
                 return c.TRB_CONTINUE
             except BaseException as error:  # KeyboardInterrupt, too, must not be lost in the library
@@ -100,14 +106,37 @@ class Callbacks:
 
         return self._callback(c.trb_judge_fn, judged)
 
-    def call(self, ctx, name, *arguments, result=None, partial=None):
+    def _early(self, before):
+        """An unraisablehook: keeps what was raised in guarded() before its `try`, where a signal that waited for the
+        interpreter is handled. ctypes drops it."""
+        def hook(raised):
+            frame = raised.exc_traceback.tb_frame if raised.exc_traceback else None
+            if frame and frame.f_code.co_name == "guarded" and frame.f_locals.get("self") is self:
+                self._error = raised.exc_value
+            else:
+                before(raised)
+        return hook
+
+    def call(self, ctx, function, *arguments, result=None, partial=None):
         """As the library's call(). An exception of a callback gets the attribute `partial`."""
+        before, hook = sys.unraisablehook, None
+        if threading.current_thread() is threading.main_thread():  # where signals are handled
+            hook = self._early(before)
         try:
-            return call(ctx, name, *arguments, result=result)
+            if hook is not None:
+                sys.unraisablehook = hook
+            done = call(ctx, function, *arguments, result=result)
         except CallbackError:
             if self._error is None:
                 raise
-        self._error.partial = partial
+        finally:
+            if sys.unraisablehook is hook:
+                sys.unraisablehook = before
+            self._made.clear()  # they refer to this object, and it to them
+        if self._error is None:
+            return done
+        with contextlib.suppress(Exception):  # some take no attributes
+            self._error.partial = partial
         try:
             raise self._error
         finally:
@@ -115,7 +144,9 @@ class Callbacks:
 
 
 def _copy(address, n):
-    return np.frombuffer((ctypes.c_int64 * n).from_address(address), np.int64).copy()
+    copy = np.empty(n, np.int64)
+    ctypes.memmove(copy.ctypes.data, address, copy.nbytes)
+    return copy
 
 
 def _queries(queries, n):

@@ -30,6 +30,21 @@ class _Handle:
 
     def __init__(self):
         self.pointer = ctypes.POINTER(c.trb_rollouts)()
+        self._calls = {}  # that they serve: whether it writes to them
+
+    def lent(self, function, writes=False):
+        """The function, refused while a call writes to the rollouts, and if it writes, while there is any."""
+        def lent(*arguments):
+            mine = object()
+            try:
+                self._calls[mine] = writes
+                calls = list(self._calls.values())
+                if len(calls) > 1 and any(calls):
+                    raise RuntimeError("the rollouts serve another call, perhaps that of this callback")
+                return function(*arguments)
+            finally:
+                self._calls.pop(mine, None)
+        return lent
 
     def __del__(self):
         if self.pointer:
@@ -176,7 +191,7 @@ def rollout(student: Optional[Model], teacher: Optional[Model], prompts: Texts, 
     stop: ids that end a sequence
     ends: pairs (student's id, teacher's id) of end-of-text tokens that mean the same
     max_tokens: of a response; max_length: with the prompt; one of them must be set
-    repeats: sequences per prompt: sequence i continues prompt i // repeats
+    repeats: sequences per prompt: sequence i continues prompt i // repeats; 0 means 1
     batch: most sequences per callback; 0: all
     block: most tokens that the student proposes before the teacher is asked; 0: none
     keep_bytes: teacher logits are kept for the loss as long as they fit in so many bytes
@@ -187,7 +202,7 @@ def rollout(student: Optional[Model], teacher: Optional[Model], prompts: Texts, 
     ended because logits hold no distribution; its `result` has them all."""
     callbacks, made = Callbacks(), Rollouts._empty()
     lists = texts("prompts", prompts)
-    chosen = rollout_options(callbacks, lists.n * repeats, budget=budget, beta=beta, behavior=behavior,
+    chosen = rollout_options(callbacks, lists.n * (repeats or 1), budget=budget, beta=beta, behavior=behavior,
                              temperature=temperature, top_k=top_k, sampler=sampler, stop=stop, ends=ends,
                              max_tokens=max_tokens, max_length=max_length, repeats=repeats, batch=batch, block=block,
                              keep_bytes=keep_bytes, tolerance=tolerance, method=method, progress=progress)
@@ -199,7 +214,7 @@ def rollout(student: Optional[Model], teacher: Optional[Model], prompts: Texts, 
 def score(rollouts: Rollouts, student: Optional[Model] = None, teacher: Optional[Model] = None, *, batch_bytes: int = 0,
           keep_bytes: int = 0, progress: Optional[Progress] = None, ctx: Optional[Context] = None) -> Rollouts:
     """Asks the models about sampled tokens that they have not seen, whole responses at a time, and fills in log_student
-    and entropy_student, log_teacher and entropy_teacher. Returns the rollouts.
+    and entropy_student, log_teacher and entropy_teacher. Returns the rollouts, which serve no other call meanwhile.
 
     batch_bytes: most bytes of logits at a time; 0: 256 MiB
     keep_bytes, progress: as for rollout()"""
@@ -207,8 +222,8 @@ def score(rollouts: Rollouts, student: Optional[Model] = None, teacher: Optional
     options = struct(c.trb_score_options, batch_bytes=batch_bytes, keep_bytes=keep_bytes,
                      progress=callbacks.progress(progress))
     s, t = callbacks.model(student), callbacks.model(teacher)
-    return callbacks.call(ctx, "trb_score", s, t, options, rollouts._handle.pointer,
-                          result=rollouts)
+    return callbacks.call(ctx, rollouts._handle.lent(library.trb_score, writes=True), s, t, options,
+                          rollouts._handle.pointer, result=rollouts)
 
 
 def read(made, given):
@@ -249,5 +264,5 @@ class Totals(NamedTuple):
 def totals(rollouts: Rollouts, *, ctx: Optional[Context] = None) -> Totals:
     """What a trainer logs of a batch of rollouts: means over tokens, counts, reasons to stop. Returns Totals."""
     out = struct(c.trb_totals)
-    call(ctx, "trb_rollouts_totals", rollouts._handle.pointer, out)
+    call(ctx, rollouts._handle.lent(library.trb_rollouts_totals), rollouts._handle.pointer, out)
     return read(Totals, out)

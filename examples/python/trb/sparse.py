@@ -7,7 +7,7 @@ from typing import Optional, Union
 import numpy as np
 
 from . import _declarations as c
-from ._arrays import LogitsLike, Memory, Numbers, numbers, output, per_row, view
+from ._arrays import LogitsLike, Numbers, numbers, output, per_row, view
 from ._library import Context, call
 from ._structs import given_records, records, struct
 from .blend import Sampler, solver
@@ -27,21 +27,21 @@ class Sparse:
         shape = np.shape(ids)
         entries = numbers("ids", ids, np.int64, shape)
         logs = numbers("log_q", log_q, np.float32, shape)
-        bounds = None if offset is None else numbers("offset", offset, np.int64, np.shape(offset))
+        bounds = None if offset is None else numbers("offset", np.array(offset), np.int64, np.shape(offset))  # our own
         if len(shape) == 0 or (bounds is not None and len(shape) != 1):
             raise ValueError(f"ids: expected [..., k], or [entries] with an offset, got shape {shape}")
         if bounds is None:
-            self.shape, k = shape[:-1], shape[-1]
+            self._shape, k = shape[:-1], shape[-1]
         else:
-            self.shape, k = (bounds.size - 1,), 0
+            self._shape, k = (bounds.size - 1,), 0
             if bounds.ndim != 1 or bounds.size == 0 or bounds.min() < 0 or bounds.max() > shape[0]:
                 raise ValueError(f"offset: expected [rows + 1] numbers in [0, {shape[0]}], got {bounds}")
         self.struct = struct(c.trb_sparse, ids=entries, log_q=logs, offset=bounds, k=k, least_rest=least_rest)
 
     def of(self, shape):
         """The trb_sparse, if it has rows of that shape."""
-        if self.shape != shape:
-            raise ValueError(f"teacher: expected rows of shape {shape}, got {self.shape}")
+        if self._shape != shape:
+            raise ValueError(f"teacher: expected rows of shape {shape}, got {self._shape}")
         return self.struct
 
 
@@ -66,7 +66,7 @@ def sample_sparse(student: LogitsLike, teacher: Sparse, blend: np.ndarray, sampl
 
 
 def reverse_kl_sparse(student: LogitsLike, teacher: Sparse, *, weight: Optional[Numbers] = None,
-                      form: Union[Form, str] = "full", grad: Union[Memory, bool] = False, rows: bool = False,
+                      form: Union[Form, str] = "full", grad: Union[LogitsLike, bool] = False, rows: bool = False,
                       ctx: Optional[Context] = None) -> Loss:
     """reverse_kl() for a Sparse teacher, whose list is the support."""
     s = view("student", student)

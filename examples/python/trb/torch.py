@@ -28,7 +28,8 @@ class ReverseKL(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, upstream):
         (grad,) = ctx.saved_tensors
-        return grad * upstream.to(grad.dtype).unsqueeze(-1), None, None
+        scale = upstream.float().unsqueeze(-1)  # a half has too few digits and too small a range for it
+        return torch.mul(grad, scale, out=torch.empty_like(grad)), None, None
 
 
 def reverse_kl(student: torch.Tensor, teacher: torch.Tensor, **options: Any) -> torch.Tensor:
@@ -36,7 +37,7 @@ def reverse_kl(student: torch.Tensor, teacher: torch.Tensor, **options: Any) -> 
     and of the student's type. It is kept from forward to backward, as much memory as the logits.
 
     options: form, support, k, ids of trb.reverse_kl(), and ctx"""
-    return ReverseKL.apply(student, teacher, options)
+    return ReverseKL.apply(student, teacher.detach(), options)
 
 
 class BlendProcessor:

@@ -8,7 +8,7 @@ import numpy as np
 
 from . import _declarations as c
 from ._arrays import DTYPES, Numbers, numbers
-from ._library import Context
+from ._library import Context, library
 from ._structs import records, struct
 from .enums import DivergenceKind, Norm, Objective, choice
 from .loss import loss_options, term_options
@@ -92,6 +92,6 @@ def train_step(student: Model, teacher: Optional[Model], rollouts: Rollouts, *,
     s, t = callbacks.model(student), callbacks.model(teacher)
     report, loss = struct(c.trb_train_report), np.zeros(n)
     rows = None if what is Objective.TOKEN else records(c.trb_loss_row, n)
-    return callbacks.call(ctx, "trb_train_step", s, t, rollouts._handle.pointer, chosen,
+    return callbacks.call(ctx, rollouts._handle.lent(library.trb_train_step), s, t, rollouts._handle.pointer, chosen,
                           loss, rows, report,
                           result=lambda: Step(read(Report, report), loss, rows))
