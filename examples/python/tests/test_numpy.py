@@ -460,6 +460,37 @@ class Models(unittest.TestCase):
         else:
             self.fail("no exception")
 
+    def test_locals_of_a_callback_are_let_go(self):
+        """They may be the library's memory. Frames that have nothing to do with the callback keep theirs."""
+        def inner(out):
+            row = out[0]
+            raise KeyError(row.size)
+
+        def forward(queries, out):
+            try:
+                inner(out)
+            except KeyError as error:
+                raise ValueError("within") from error
+
+        def elsewhere():
+            kept = 3
+            raise IndexError(kept)
+
+        def left(error):
+            return {frame.f_code.co_name: set(frame.f_locals) for frame, _ in traceback.walk_tb(error.__traceback__)}
+        try:
+            try:
+                elsewhere()
+            except IndexError as outer:
+                before = outer
+                trb.rollout(trb.Model(forward, 11), None, [[1]], budget=0.0, max_tokens=1)
+        except ValueError as error:
+            self.assertEqual(left(error)["forward"], set())
+            self.assertEqual(left(error.__cause__), {"forward": set(), "inner": set()})
+            self.assertEqual(left(before)["elsewhere"], {"kept"})
+        else:
+            self.fail("no exception")
+
     def test_interrupt_stops_a_rollout(self):
         # A process in the background starts with the signal ignored, and Python then has no handler of its own.
         before = signal.signal(signal.SIGINT, signal.default_int_handler)

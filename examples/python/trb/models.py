@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import sys
 import threading
+import traceback
 from typing import Any, Callable, List, NamedTuple, Optional
 
 import numpy as np
@@ -48,9 +49,9 @@ class Model:
     dtype: of the logits, "float32", "float16" or "bfloat16"; NumPy has no bfloat16: such arrays are uint16 with its bits
     temperature: its distribution is the softmax of its logits divided by this; 0 means 1
 
-    Arrays are the library's memory and gone when the callback returns, also from the frames of a traceback. An
-    exception in a callback stops the call and comes out of it again. A callback may use the library, but not the
-    context of the call."""
+    Arrays are the library's memory and gone when the callback returns. An exception in a callback stops the call and
+    comes out of it again; its traceback is whole, but the local variables of the callback's frames are cleared, since
+    they may be such arrays. A callback may use the library, but not the context of the call."""
 
     def __init__(self, forward: Callback, vocab: int, *, backward: Optional[Callback] = None, dtype: str = "float32",
                  temperature: float = 1.0) -> None:
@@ -69,12 +70,14 @@ class Callbacks:
     def _callback(self, kind, function):
         """A C function that keeps an exception and then returns 0, which stops the call."""
         def guarded(*arguments):
+            outer = sys.exc_info()[1]
             try:
                 if self._error is not None:
                     return 0
                 function(*arguments)
                 return c.TRB_CONTINUE
             except BaseException as error:  # KeyboardInterrupt, too, must not be lost in the library
+                _clear_frames(error, outer)
                 self._error = error
                 return 0
 
@@ -141,6 +144,16 @@ class Callbacks:
             raise self._error
         finally:
             self._error = None  # or its traceback would keep this frame, and this frame it
+
+
+def _clear_frames(error, outer):
+    """The local variables on the way of an exception, and of those that led to it since `outer`, are let go. What prints
+    the locals of a traceback would read memory that the library has freed."""
+    seen = {id(outer)}
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _copy(address, n):
